@@ -1,0 +1,1 @@
+"""Systems under certification: descriptors, starters and the in-process core protocol."""
