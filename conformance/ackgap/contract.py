@@ -166,13 +166,14 @@ def _load_json(path: Path) -> Any:
 
 def _registry(root: Path) -> Registry[Any]:
     def refuse(uri: str) -> Resource[Any]:
-        raise NoSuchResource(ref=uri)
+        raise NoSuchResource(uri)
 
     resources = []
     for path in sorted(root.glob("*.schema.json")):
         resource = Resource.from_contents(_load_json(path))
         resources.append((resource.id() or path.name, resource))
-    return Registry(retrieve=refuse).with_resources(resources)
+    empty: Registry[Any] = Registry(retrieve=refuse)  # type: ignore[call-arg]  # attrs alias unseen by mypy
+    return empty.with_resources(resources)
 
 
 def _digest(root: Path) -> str:

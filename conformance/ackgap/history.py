@@ -346,4 +346,4 @@ def read(stream: Iterable[str]) -> Iterator[Observation]:
             record = json.loads(line)
         except ValueError as error:
             raise HistoryError(f"history line {number}: not JSON: {error}") from error
-        yield from_record(cast(object, record), line=number)
+        yield from_record(cast("object", record), line=number)
