@@ -1,0 +1,169 @@
+"""The bench that the monitors share: contract, facts and ledger, and the words in which evidence is given."""
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import jsonschema_rs
+
+from ackgap.contract import Contract
+from ackgap.history import Observation, to_line
+from ackgap.oracle.facts import NS_PER_MS, Instance, Stream, World
+from ackgap.oracle.ledger import Evidence, Ledger
+from ackgap.oracle.monitor import Claim, Situation
+
+QUOTED = 24  # observations quoted per piece of evidence
+CUT = 2000  # characters kept of one payload in evidence
+
+
+class Bench:
+    """State of one judgement."""
+
+    def __init__(self, contract: Contract) -> None:
+        self.contract = contract
+        self.ledger = Ledger()
+        self.instances: dict[str, Instance] = {}
+        self.now = 0
+        self.claims: dict[str, list[Claim]] = {"missing": [], "premature": [], "gate_open": [], "gate_closed": []}
+        self.valid_activation = self._checker("activation-message")
+        self.ack_errors = self._explainer("ack-message")
+        self.valid_state_hash = self._checker("state-hash")
+        self.valid_snapshot = self._checker("activation-snapshot")
+
+    # --- writing to the ledger ---------------------------------------------------------------------------------
+
+    def exercised(self, requirement: str, world: World) -> None:
+        """Count an antecedent, if the target offers a tier that shows the requirement."""
+        if self.observable(requirement, world.instance):
+            self.ledger.exercised(requirement, world.instance.name, world.scenario)
+
+    def convict(
+        self,
+        requirement: str,
+        world: World,
+        message: str,
+        *,
+        tier: str = "ack",
+        margin_ms: float | None = None,
+        proof: str = "barrier",
+    ) -> None:
+        """Record a conviction with the last observations of the world as evidence."""
+        self.ledger.convict(requirement, self._evidence(world, message, tier=tier, margin_ms=margin_ms, proof=proof))
+
+    def doubt(self, requirement: str, world: World, message: str, *, margin_ms: float | None = None) -> None:
+        """Record that the antecedent happened and noise forbids a verdict."""
+        self.ledger.doubt(requirement, self._evidence(world, message, tier="ack", margin_ms=margin_ms, proof="none"))
+
+    def blame(self, kind: str, situation: Situation, message: str, *, tier: str = "ack", proof: str = "barrier") -> str:
+        """Give a violation to the claim that fits best. Returns the requirement, or "" if nobody claims it."""
+        for claim in self.claims[kind]:
+            if claim.fits(situation):
+                self.convict(claim.requirement, situation.world, message, tier=tier, proof=proof)
+                return claim.requirement
+        return ""
+
+    def credit(self, kind: str, situation: Situation) -> None:
+        """Count every claim that fits as exercised: the target was in these circumstances and behaved."""
+        for claim in self.claims[kind]:
+            if claim.fits(situation):
+                self.exercised(claim.requirement, situation.world)
+
+    def observable(self, requirement: str, instance: Instance) -> bool:
+        """Whether the target offers at least one of the tiers from which the requirement can be seen."""
+        row = self.contract.requirements.get(requirement)
+        return row is not None and any(tier in instance.tiers for tier in row.tiers)
+
+    # --- circumstances -----------------------------------------------------------------------------------------
+
+    def situation(
+        self, stream: Stream, *, t: int, sequence: int = 0, every_answer: bool = False, low: int = 0, high: int = 0
+    ) -> Situation:
+        """The circumstances of a stream at `t`, for the event of that sequence if there is one."""
+        event = stream.events.get(sequence)
+        gap = stream.gap
+        if gap is None and event is not None:
+            gap = event.gap
+        answers: Iterable[str] = ()
+        if gap is not None:
+            answers = gap.answers if every_answer else gap.answers[-1:]
+        timed_out = gap is not None and t >= gap.opened_sent + stream.world.instance.timeout_ns
+        return Situation(
+            stream=stream,
+            event=event,
+            gap=gap,
+            answers=frozenset(answers),
+            timed_out=timed_out,
+            t=t,
+            low=low,
+            high=high,
+        )
+
+    def margin_ms(self, instance: Instance) -> float:
+        """How much a timer may be late before that is the target's own doing: calibrated, at least 400 ms."""
+        return max(400.0, 3 * instance.round_trip_ms + instance.settle_ms)
+
+    # --- words -------------------------------------------------------------------------------------------------
+
+    def at(self, t: int) -> str:
+        """A time as evidence gives it: seconds since the start of the run."""
+        return f"{t / NS_PER_MS / 1000:.3f} s"
+
+    def _evidence(self, world: World, message: str, *, tier: str, margin_ms: float | None, proof: str) -> Evidence:
+        quoted: list[Observation] = []
+        for relative in world.family():
+            quoted.extend(relative.log)
+        quoted.sort(key=lambda o: o.t)
+        return Evidence(
+            scenario=world.scenario,
+            instance=world.instance.name,
+            world_id=world.world_id,
+            tier=tier,
+            message=message,
+            observations=tuple(_short(o) for o in quoted[-QUOTED:]),
+            margin_ms=margin_ms,
+            proof=proof,
+        )
+
+    # --- schemas -----------------------------------------------------------------------------------------------
+
+    def _checker(self, name: str) -> Callable[[Any], bool]:
+        validator = self._compiled(name)
+
+        def check(document: Any) -> bool:
+            try:
+                return bool(validator.is_valid(document))
+            except (ValueError, OverflowError, RecursionError):
+                return False
+
+        return check
+
+    def _explainer(self, name: str) -> Callable[[Any], str]:
+        fast, slow = self._checker(name), self.contract.validator(name)
+
+        def explain(document: Any) -> str:
+            if fast(document):
+                return ""
+            error = next(iter(slow.iter_errors(document)), None)
+            if error is None:
+                return ""
+            deepest = error
+            while deepest.context:
+                deepest = deepest.context[0]
+            return f"{deepest.json_path}: {deepest.message}"
+
+        return explain
+
+    def _compiled(self, name: str) -> Any:
+        schema: Any = self.contract.validator(name).schema
+        registry = jsonschema_rs.Registry(
+            [(uri, self.contract.registry.contents(uri)) for uri in self.contract.registry]
+        )
+        return jsonschema_rs.Draft202012Validator(schema, registry=registry)
+
+
+def _short(observation: Observation) -> Mapping[str, Any]:
+    record: dict[str, Any] = json.loads(to_line(observation))
+    for name in ("value", "body"):
+        if isinstance(record.get(name), str) and len(record[name]) > CUT:
+            record[name] = record[name][:CUT] + f"… ({len(record[name])} characters)"
+    return record

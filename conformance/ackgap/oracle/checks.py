@@ -1,0 +1,286 @@
+"""The four violations that the judge finds itself, and the order in which monitors are told of things."""
+
+from collections.abc import Iterable
+
+from ackgap.history import AckSeen, BarrierMissed, FrameSeen, GateSeen, Observation, ScenarioEnded, Settled
+from ackgap.oracle import reading
+from ackgap.oracle.bench import Bench
+from ackgap.oracle.facts import NS_PER_MS, Event, Instance, Stream, World
+from ackgap.oracle.monitor import Monitor, Situation
+from ackgap.oracle.reading import Activation
+
+# A gate may stay closed longer than needed; only one that is still closed this long after everything had settled is
+# called closed for good (ms).
+PATIENCE_MS = 1500.0
+# After a snapshot that must be taken, the events above it may take their time: this, and a round trip for each (ms).
+RESYNC_PATIENCE_MS = 1000.0
+
+
+class Checks:
+    """Finds missing ACKs, premature applications, and gates that are open or closed against the rules."""
+
+    def __init__(self, bench: Bench, monitors: Iterable[Monitor]) -> None:
+        self.bench = bench
+        self.monitors = tuple(monitors)
+
+    # --- ACKs --------------------------------------------------------------------------------------------------
+
+    def ack(self, o: AckSeen, instance: Instance) -> None:
+        """One record of the ACK topic."""
+        ack = reading.ack(o.value, o.encoding)
+        world = instance.worlds.get(ack.world_id if ack.world_id is not None else o.world_id)
+        if world is not None:
+            world.log.append(o)
+        stream = world.streams.get(ack.run_id or "") if world is not None else None
+        sequence = ack.sequence
+        event = stream.events.get(sequence) if stream is not None and sequence is not None else None
+        first = stream is None or sequence is None or sequence not in stream.acked
+        if stream is None or event is None or sequence is None or ack.problem:
+            for monitor in self.monitors:
+                monitor.on_stray_ack(o, ack, world, instance)
+        else:
+            instance.note_read(event.partition, event.offset, o.t)
+            if sequence > stream.frontier:
+                self._premature(stream, sequence, o.t, tier="ack", what="ACKed")
+        for monitor in self.monitors:
+            monitor.on_ack(o, ack, stream if event is not None else None, first=first)
+        if stream is not None and event is not None and sequence is not None:
+            stream.acked.setdefault(sequence, o.t)
+            if first and stream.ack_partition < 0:
+                stream.ack_partition = o.partition
+            if sequence <= stream.frontier:
+                stream.highest_acked = max(stream.highest_acked, sequence)
+
+    # --- relay -------------------------------------------------------------------------------------------------
+
+    def frame(self, o: FrameSeen, instance: Instance) -> None:
+        """One frame of the relay; what is no sequenced event of a known stream is nobody's business here."""
+        message = reading.activation(o.value, o.encoding, self.bench.valid_activation)
+        if not isinstance(message, Activation) or message.sequence == 0:
+            return
+        world = instance.worlds.get(message.world_id)
+        stream = world.streams.get(message.run_id) if world is not None else None
+        if world is None or stream is None:
+            return
+        world.log.append(o)
+        if message.sequence in stream.events and message.sequence > stream.frontier:
+            self._premature(stream, message.sequence, o.t, tier="relay", what="shown on the relay")
+        first = message.sequence not in stream.shown
+        for monitor in self.monitors:
+            monitor.on_frame(o, message, stream, first=first)
+        stream.shown.setdefault(message.sequence, o.t)
+        stream.highest_shown = max(stream.highest_shown, message.sequence)
+
+    def _premature(self, stream: Stream, sequence: int, t: int, *, tier: str, what: str) -> None:
+        if stream.derailed:
+            return
+        stream.derailed = True
+        situation = self.bench.situation(stream, t=t, sequence=sequence)
+        event = stream.events[sequence]
+        self.bench.blame(
+            "premature",
+            situation,
+            f"event {sequence} ({event.message.phase}) of run {stream.run_id!r} was {what} at {self.bench.at(t)} although "
+            f"event {stream.first_missing()} was missing: it had neither arrived nor been covered by a snapshot that may "
+            f"be accepted{_told(situation)}",
+            tier=tier,
+        )
+
+    # --- gate --------------------------------------------------------------------------------------------------
+
+    def gate(self, o: GateSeen, world: World) -> None:
+        """One answer of the order gate."""
+        for monitor in self.monitors:
+            monitor.on_gate(o, world)
+        stream = world.streams.get(o.run_id)
+        if stream is None or o.state == "unknown" or stream.derailed:
+            return
+        low, high = stream.lowest(o.t_sent), stream.frontier
+        situation = self.bench.situation(stream, t=o.t_sent, low=low, high=high)
+        if self._must_be_closed(o, stream, low, high):
+            if o.state == "closed":
+                self.bench.credit("gate_open", self._with_all_answers(situation))
+                return
+            self.bench.blame("gate_open", situation, self._open_message(o, stream, situation), tier="gate")
+        elif self._must_be_open(o, stream, low, high):
+            if o.state == "open":
+                self.bench.credit("gate_closed", situation)
+            elif o.t_sent >= world.settled + int((PATIENCE_MS + world.instance.gate_ms) * NS_PER_MS):
+                self.bench.blame("gate_closed", situation, self._closed_message(o, stream), tier="gate")
+
+    def _must_be_closed(self, o: GateSeen, stream: Stream, low: int, high: int) -> bool:
+        gap, world = stream.gap, stream.world
+        known = gap is not None and not gap.equal and world.settled_upto >= gap.opened and world.settled <= o.t_sent
+        if known:
+            return True
+        if any(s.gap is not None for s in world.streams.values()) and world.unsequenced and gap is not None:
+            return False
+        return not world.unsequenced and stream.gates_between(low, high) == {"closed"}
+
+    def _must_be_open(self, o: GateSeen, stream: Stream, low: int, high: int) -> bool:
+        world = stream.world
+        return (
+            stream.gap is None
+            and not stream.missing_reported
+            and high == stream.highest_covered_or_delivered()
+            and (low == high or self._accepted(stream, high))
+            and not stream.suspended
+            and not world.unsequenced
+            and world.latest_run == stream.run_id
+            and world.settled_upto >= max(s.last_arrival for s in world.streams.values())
+            and world.settled <= o.t_sent
+            and not any(e.message.optional for e in stream.events.values())
+            and stream.gates_between(high, high) == {"open"}
+        )
+
+    @staticmethod
+    def _accepted(stream: Stream, sequence: int) -> bool:
+        """Whether a snapshot that reaches just there had to be accepted before the last settling."""
+        patience = int((stream.world.instance.settle_ms + RESYNC_PATIENCE_MS / 2) * NS_PER_MS)
+        return any(c.firm and c.sequence == sequence and stream.world.settled >= c.t + patience for c in stream.covers)
+
+    def _with_all_answers(self, s: Situation) -> Situation:
+        return self.bench.situation(s.stream, t=s.t, every_answer=True, low=s.low, high=s.high)
+
+    def _open_message(self, o: GateSeen, stream: Stream, situation: Situation) -> str:
+        if stream.gap is not None:
+            why = (
+                f"event {stream.gap.missing} is missing and the Gateway has read the event behind it{_told(situation)}"
+            )
+        else:
+            why = f"whatever of events {situation.low} to {situation.high} is applied, an entry is frozen or draining"
+        return f"the gate of run {stream.run_id!r} answered open to a question asked at {self.bench.at(o.t_sent)}, but {why}"
+
+    def _closed_message(self, o: GateSeen, stream: Stream) -> str:
+        return (
+            f"the gate of run {stream.run_id!r} still answered closed at {self.bench.at(o.t)}, although all events up to "
+            f"{stream.frontier} are applied, no gap is open and every entry is active and neither frozen nor draining"
+        )
+
+    # --- settling ----------------------------------------------------------------------------------------------
+
+    def settled(self, o: Settled, world: World) -> None:
+        """Everything delivered up to `o.upto` has been read: due events must have their ACKs by now."""
+        for stream in world.streams.values():
+            self._due(o, stream)
+            self._beyond_gap(stream, o.t)
+        for monitor in self.monitors:
+            monitor.on_settled(o, world)
+
+    def _due(self, o: Settled, stream: Stream) -> None:
+        if stream.derailed or stream.missing_reported:
+            return
+        for sequence in sorted(stream.events):
+            event = stream.events[sequence]
+            acked = sequence in stream.acked
+            if sequence > stream.frontier or (event.message.optional and not acked):
+                return
+            if not event.via or event.t > o.upto or ("due", sequence) in stream.judged:
+                continue
+            situation = self.bench.situation(stream, t=o.t, sequence=sequence)
+            if acked:
+                stream.judged.add(("due", sequence))
+                self.bench.credit("missing", situation)
+            elif self._had_time(o, stream, event):
+                stream.missing_reported = True
+                self.bench.blame("missing", situation, self._missing_message(o, stream, event), proof=o.proof)
+                return
+            else:
+                return
+
+    def _had_time(self, o: Settled, stream: Stream, event: Event) -> bool:
+        """Whether the Gateway had time for what was buffered in front of the event; reading it is not enough."""
+        instance = stream.world.instance
+        start, patience = event.t, instance.settle_ms
+        if event.via == "snapshot":
+            start = max((c.t for c in stream.covers if c.firm), default=event.t)
+            patience = RESYNC_PATIENCE_MS + instance.settle_ms
+        elif event.via in {"fill", "late_fill"} and event.gap is not None:
+            start = max(event.t, event.gap.filled)
+        backlog = sum(1 for s in stream.events if s <= event.message.sequence and s not in stream.acked)
+        return o.t >= start + int((patience + backlog * instance.round_trip_ms) * NS_PER_MS)
+
+    def _missing_message(self, o: Settled, stream: Stream, event: Event) -> str:
+        how = {
+            "order": "all before it were applied and ACKed",
+            "fill": "the missing event had arrived",
+            "late_fill": "the missing event had arrived, after the timeout and with resync not enforced",
+            "snapshot": "a snapshot that had to be accepted covered all before it",
+        }[event.via]
+        return (
+            f"event {event.message.sequence} ({event.message.phase}) of run {stream.run_id!r}, delivered at "
+            f"{self.bench.at(event.t)}, has no ACK by {self.bench.at(o.t)} although {how} and the Gateway has read past it"
+        )
+
+    def _beyond_gap(self, stream: Stream, t: int) -> None:
+        """Events wait behind a gap and nothing was applied: that is what many requirements demand."""
+        instance = stream.world.instance
+        if stream.derailed:
+            return
+        for kind, since in list(stream.pending_answers.items()):
+            if t >= since + int(instance.settle_ms * NS_PER_MS):
+                del stream.pending_answers[kind]
+                stream.judged.add((f"answer {kind}", 0))
+        gap = stream.gap
+        if gap is None or gap.equal:
+            return
+        timed_out = t >= gap.opened_sent + instance.timeout_ns
+        for sequence in stream.waiting():
+            mark = ("beyond late" if timed_out else "beyond", sequence)
+            if mark not in stream.judged:
+                stream.judged.add(mark)
+                situation = self.bench.situation(stream, t=t, sequence=sequence, every_answer=True)
+                self.bench.credit("premature", situation)
+
+    # --- the rest ----------------------------------------------------------------------------------------------
+
+    def barrier_missed(self, o: BarrierMissed, world: World) -> None:
+        """The target has not read past the world's deliveries: stuck for good, or only slow?"""
+        marks = world.instance.read.get(o.partition, [])
+        stuck = not marks or marks[-1][1] < o.t - int(o.waited_ms * NS_PER_MS)
+        for monitor in self.monitors:
+            monitor.on_barrier_missed(o, world, stuck=stuck)
+
+    def ended(self, o: ScenarioEnded, world: World) -> None:
+        """The scenario is over; what it leaves behind can be judged."""
+        for stream in world.streams.values():
+            self._answers_withstood(o, stream)
+        for monitor in self.monitors:
+            monitor.on_ended(o, world)
+
+    def _answers_withstood(self, o: Observation, stream: Stream) -> None:
+        """Bad resync answers were served and nothing was applied on the strength of them."""
+        if stream.derailed:
+            return
+        served = {kind for kind, _ in stream.judged if kind.startswith("answer ")}
+        served |= {f"answer {kind}" for kind in stream.pending_answers}
+        if not served:
+            return
+        gap = stream.gap or stream.mended
+        situation = Situation(
+            stream=stream,
+            event=None,
+            gap=gap,
+            answers=frozenset(kind.removeprefix("answer ") for kind in served),
+            timed_out=False,
+            t=o.t,
+        )
+        for claim in self.bench.claims["premature"]:
+            if claim.requirement in ANSWER_CLAIMS and claim.fits(situation):
+                self.bench.exercised(claim.requirement, stream.world)
+
+
+ANSWER_CLAIMS = frozenset({"SYNC-07", "SYNC-08", "SYNC-09", "SYNC-10", "SYNC-11", "SYNC-14", "RUN-03"})
+
+
+def _told(situation: Situation) -> str:
+    gap = situation.gap
+    if gap is None or not gap.answers:
+        return ""
+    words = {
+        "failed": "failed", "wrong_world": "a snapshot of another world", "incomplete": "a snapshot without run or sequence",
+        "hash_mismatch": "a snapshot whose hash no probe had answered", "stale": "a snapshot older than what is applied",
+        "wrong_run": "a snapshot of another run", "equal": "an equal state hash", "diverged": "a differing state hash",
+        "good": "a good snapshot",
+    }  # fmt: skip
+    return f" (resync answers so far: {', '.join(words[a] for a in gap.answers[-4:])})"

@@ -1,0 +1,175 @@
+"""Brings the facts up to date with what was delivered: sequence, gaps, duplicates, claims of invalid input."""
+
+from ackgap.history import Delivered
+from ackgap.oracle import reading
+from ackgap.oracle.facts import NS_PER_MS, Event, Gap, Path, Stream, World, extend_frontier, extend_paths, forget
+from ackgap.oracle.reading import Activation, Invalid
+
+COPIES = 8
+CLAIMS = 2048
+
+
+def delivered(world: World, o: Delivered, message: Activation | Invalid) -> None:
+    """Take one record of the activation topic into the facts of its world."""
+    world.last_delivery = max(world.last_delivery, o.t)
+    if isinstance(message, Invalid):
+        _invalid(world, message)
+    elif message.sequence == 0:
+        _unsequenced(world, o, message)
+    else:
+        _sequenced(_home(world, message.world_id), o, message)
+
+
+def stream_of(world: World, run_id: str, t: int) -> Stream:
+    """The stream of that run, made known if it is new."""
+    stream = world.streams.get(run_id)
+    if stream is None:
+        stream = Stream(world=world, run_id=run_id, number=len(world.streams), began=t)
+        stream.paths.append(Path(base=0, upto=0, entries={}, gates={}))
+        world.streams[run_id] = stream
+        world.latest_run = run_id
+    return stream
+
+
+def open_gap(stream: Stream, *, sent: int, t: int, partition: int, offset: int, behind_cover: bool = False) -> None:
+    """The stream waits for the event behind its frontier while later ones are there."""
+    stream.gaps += 1
+    stream.gap = Gap(
+        index=stream.gaps,
+        missing=stream.frontier + 1,
+        opened_sent=sent,
+        opened=t,
+        partition=partition,
+        offset=offset,
+        behind_cover=behind_cover,
+    )
+    for sequence in stream.waiting():
+        event = stream.events[sequence]
+        event.gap = event.gap or stream.gap
+
+
+def surely_in_time(stream: Stream, gap: Gap, t: int) -> bool:
+    """Whether an event confirmed at `t` was read before any timer of this gap can have run out."""
+    instance = stream.world.instance
+    slack = (2 * instance.settle_ms + 50) * NS_PER_MS + instance.timeout_ns // 50
+    return t + slack < gap.opened_sent + instance.timeout_ns
+
+
+def _home(world: World, world_id: str) -> World:
+    if world_id == world.world_id:
+        return world
+    instance = world.instance
+    home = instance.worlds.get(world_id)
+    if home is None:
+        home = World(instance=instance, world_id=world_id, scenario=world.scenario, siblings=(world_id,))
+        instance.worlds[world_id] = home
+    return home
+
+
+def _invalid(world: World, message: Invalid) -> None:
+    world.invalid_deliveries += 1
+    if message.claims_sequence is not None and len(world.claims) < CLAIMS:
+        world.claims[message.claims_run or "", message.claims_sequence] = message
+
+
+def _unsequenced(world: World, o: Delivered, message: Activation) -> None:
+    world.unsequenced += 1
+    world.unsequenced_seen = o.t
+    claimed = reading.whole(message.body.get("sequence"))
+    if claimed is not None and len(world.unsequenced_claims) < CLAIMS:
+        world.unsequenced_claims.add((message.run_id, claimed))
+    opens = not (message.body.get("freeze") is True or message.body.get("drain") is True)
+    for stream in world.gapped():
+        if stream.gap is not None and opens:
+            stream.gap.unsequenced += 1
+
+
+def _sequenced(world: World, o: Delivered, message: Activation) -> None:
+    stream = stream_of(world, message.run_id, o.t_sent)
+    stream.last_arrival = max(stream.last_arrival, o.t)
+    known = stream.events.get(message.sequence)
+    if known is not None:
+        _duplicate(stream, known, o, message)
+        return
+    if message.sequence <= stream.contiguous:
+        return  # an old event that was forgotten: a duplicate of long ago
+    event = _event(stream, o, message)
+    stream.events[message.sequence] = event
+    stream.highest = max(stream.highest, message.sequence)
+    if isinstance(message.etag, str):
+        world.etags.add(message.etag)
+    before, gap = stream.frontier, stream.gap
+    if gap is not None and message.sequence == gap.missing:
+        _fill(stream, gap, o, message.sequence)
+    elif gap is not None:
+        event.gap = gap
+        in_hole = message.sequence < min((s for s in stream.waiting() if s != message.sequence), default=0)
+        if in_hole:
+            gap.progress = o.t
+        else:
+            gap.later_arrivals = o.t
+        gap.buffered = max(gap.buffered, len(stream.waiting()))
+        extend_frontier(stream)
+    else:
+        extend_frontier(stream)
+        if stream.frontier > before and not stream.suspended:
+            event.via = event.via or "order"
+    if stream.gap is None and stream.waiting():
+        open_gap(stream, sent=o.t_sent, t=o.t, partition=o.partition, offset=o.offset)
+    extend_paths(stream)
+    forget(stream)
+
+
+def _event(stream: Stream, o: Delivered, message: Activation) -> Event:
+    world = stream.world
+    first = min(stream.events.values(), key=lambda e: e.t_sent, default=None) if len(stream.events) < 64 else None
+    others = any(
+        s is not stream and s.gap is not None for relative in world.family() for s in relative.streams.values()
+    )
+    return Event(
+        message=message,
+        t_sent=o.t_sent,
+        t=o.t,
+        partition=o.partition,
+        offset=o.offset,
+        first_form=message.form != "flat" and (first is None or first.message.form == message.form),
+        etag_seen=isinstance(message.etag, str) and message.etag in world.etags,
+        behind_gap=message.sequence > stream.frontier + 1,
+        other_gap=others,
+        after_invalid=world.invalid_deliveries > 0,
+        relay_stalled=any(relative.relay_stalled for relative in world.family()),
+    )
+
+
+def _duplicate(stream: Stream, known: Event, o: Delivered, message: Activation) -> None:
+    buffered = message.sequence > stream.frontier
+    if stream.gap is not None:
+        stream.gap.duplicates += 1
+    if not buffered:
+        stream.duplicates += 1
+    if len(known.copies) < COPIES:
+        known.copies.append((o.t, message, buffered))
+
+
+def _fill(stream: Stream, gap: Gap, o: Delivered, sequence: int) -> None:
+    world = stream.world
+    instance = world.instance
+    gap.filled = o.t
+    gap.filled_in_flight = bool(world.open_requests)
+    before = stream.frontier
+    if gap.equal:
+        # Going on without the event was allowed, so nobody has to apply it now; those behind it were due either way.
+        via, before = "fill", max(before, sequence)
+    elif not instance.resync_enforced:
+        via = "late_fill" if o.t_sent > gap.opened + instance.timeout_ns else "fill"
+    else:
+        via = "fill" if surely_in_time(stream, gap, o.t) else ""
+        stream.suspended = stream.suspended or not via
+    stream.gap, stream.mended = None, gap
+    extend_frontier(stream)
+    floor = sequence if gap.equal else before
+    for reached in [s for s in stream.events if floor < s <= stream.frontier]:
+        event = stream.events[reached]
+        event.gap = gap
+        if via and not stream.suspended:
+            event.via = event.via or via

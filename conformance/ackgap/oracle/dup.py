@@ -1,0 +1,70 @@
+"""DUP: what comes twice counts once, and the first content counts."""
+
+from ackgap.history import FrameSeen, Observation
+from ackgap.oracle.facts import Stream, World
+from ackgap.oracle.monitor import Claim, Monitor, Situation
+from ackgap.oracle.reading import Activation
+
+
+class DupMonitor(Monitor):
+    """Tolerates: the newest event shown again on the relay with its own content."""
+
+    group = "DUP"
+    missing = (Claim(24, "DUP-04", lambda s: s.event is not None and s.event.etag_seen),)
+    premature = (Claim(50, "DUP-03", lambda s: s.gap is not None and s.gap.duplicates > 0),)
+    gate_open = (
+        Claim(60, "DUP-02", lambda s: s.gap is None and _differing(s, buffered=True)),
+        Claim(61, "DUP-01", lambda s: s.gap is None and _differing(s, buffered=False)),
+    )
+    gate_closed = (
+        Claim(60, "DUP-02", lambda s: _differing(s, buffered=True)),
+        Claim(61, "DUP-01", lambda s: _differing(s, buffered=False)),
+    )
+
+    def on_frame(self, o: FrameSeen, message: Activation, stream: Stream, *, first: bool) -> None:
+        """DUP-01 and DUP-02: the relay shows each event once, in its first content."""
+        event = stream.events.get(message.sequence)
+        if event is None or stream.derailed:
+            return
+        if message.content != event.message.content:
+            for _, copy, buffered in event.copies:
+                if copy.content == message.content:
+                    requirement = "DUP-02" if buffered else "DUP-01"
+                    self.bench.convict(
+                        requirement,
+                        stream.world,
+                        f"the relay showed event {message.sequence} with the content of a later duplicate",
+                        tier="relay",
+                    )
+                    return
+        restarted = stream.world.instance.restarted > stream.shown.get(message.sequence, o.t)
+        if not first and message.sequence < stream.highest_shown and not restarted and event.copies:
+            self.bench.convict(
+                "DUP-01",
+                stream.world,
+                f"the relay showed event {message.sequence} again after event {stream.highest_shown}: its duplicate was applied",
+                tier="relay",
+            )
+
+    def on_settled(self, o: Observation, world: World) -> None:
+        """DUP-01 and DUP-02 on the relay: duplicates came and nothing of them was shown."""
+        if "relay" not in world.instance.tiers:
+            return
+        for stream in world.streams.values():
+            if stream.derailed:
+                continue
+            for sequence, event in stream.events.items():
+                for buffered, requirement in ((False, "DUP-01"), (True, "DUP-02")):
+                    mark = (requirement, sequence)
+                    relevant = any(b == buffered for _, _, b in event.copies) and sequence in stream.shown
+                    if relevant and mark not in stream.judged:
+                        stream.judged.add(mark)
+                        self.bench.exercised(requirement, world)
+
+
+def _differing(s: Situation, *, buffered: bool) -> bool:
+    return any(
+        was_buffered == buffered and copy.content != event.message.content
+        for event in s.stream.events.values()
+        for _, copy, was_buffered in event.copies
+    )

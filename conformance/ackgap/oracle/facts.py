@@ -1,0 +1,291 @@
+"""What is known about instances, worlds and streams, kept while a history streams by.
+
+Facts are bounds, not guesses: nobody outside a Gateway knows at which instant it did what. `frontier` is the highest
+sequence that a conformant Gateway may have applied so far; `lowest` the highest one that it must have applied. What
+lies between is free, and nothing in it convicts.
+
+Memory per stream is constant: events far below the ACKed prefix are forgotten (`WINDOW`).
+"""
+
+from collections import deque
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ackgap.history import Calibrated, InstanceStarted, Observation
+from ackgap.oracle import reading
+from ackgap.oracle.reading import Activation, Invalid
+
+WINDOW = 4096  # sequences kept below the ACKed prefix, for duplicates and repeated ACKs that come late
+LOG = 60  # observations kept per world, to be quoted as evidence
+NS_PER_MS = 1_000_000
+
+
+@dataclass(slots=True)
+class Event:
+    """One sequenced event of a stream, as first delivered."""
+
+    message: Activation
+    t_sent: int
+    t: int
+    partition: int
+    offset: int
+    first_form: bool  # same form as the stream's first event
+    etag_seen: bool  # an earlier event of the world had this etag
+    behind_gap: bool  # arrived while its predecessor was missing
+    other_gap: bool  # arrived while another stream of the scenario had an open gap
+    after_invalid: bool  # invalid input came before it in its world
+    relay_stalled: bool
+    copies: list[tuple[int, Activation, bool]] = field(default_factory=list)  # (t, message, first was buffered then)
+    via: str = ""  # how it became due: order, fill, late_fill, snapshot
+    gap: "Gap | None" = None  # the gap behind which it waited, or which it filled
+
+
+@dataclass(slots=True)
+class Gap:
+    """A hole in a stream: `missing` is the sequence that holds it up. Times are ns."""
+
+    index: int  # 1 for the first gap of the stream
+    missing: int
+    opened_sent: int  # when the delivery that opened it was sent: no timer can start earlier
+    opened: int  # when that delivery was confirmed
+    partition: int
+    offset: int
+    progress: int = 0  # when part of the hole was filled last
+    later_arrivals: int = 0  # last arrival behind the gap that did not fill it
+    duplicates: int = 0
+    unsequenced: int = 0
+    answers: list[str] = field(default_factory=list)  # kinds of resync answers, in order
+    first_probe: int = 0
+    first_snapshot: int = 0
+    diverged: int = 0  # when a probe was first answered with a foreign hash, after the timeout
+    filled: int = 0  # when the missing event came (0: not)
+    filled_in_flight: bool = False
+    equal: bool = False  # a probe has told that nothing is missing: waiting and going on are both allowed
+    behind_cover: bool = False  # opened behind a snapshot
+    buffered: int = 0  # how many events waited behind it at most
+
+
+@dataclass(slots=True)
+class Cover:
+    """Leave to skip what lies at or below `sequence`: a snapshot that may be accepted, or an equal hash."""
+
+    t: int
+    sequence: int
+    kind: str  # snapshot | equal
+    state_hash: str
+    entries: Mapping[tuple[Any, Any], Mapping[str, Any]]
+    firm: bool  # the target had all it needs to accept it: it must
+
+
+@dataclass(slots=True)
+class Path:
+    """One way in which a conformant Gateway may have come to its state: from nothing, or from a snapshot."""
+
+    base: int
+    upto: int
+    entries: dict[tuple[Any, Any], Mapping[str, Any]]
+    gates: dict[int, str]  # gate by last applied sequence
+
+
+@dataclass(slots=True)
+class Stream:
+    """A (world, run)."""
+
+    world: "World"
+    run_id: str
+    number: int  # 0 for the first run seen in the world
+    began: int
+    events: dict[int, Event] = field(default_factory=dict)
+    highest: int = 0
+    contiguous: int = 0  # all of 1..contiguous were delivered
+    frontier: int = 0
+    covers: list[Cover] = field(default_factory=list)
+    paths: list[Path] = field(default_factory=list)
+    gaps: int = 0
+    gap: Gap | None = None
+    mended: Gap | None = None  # the last gap that was closed
+    acked: dict[int, int] = field(default_factory=dict)  # sequence -> t of its first ACK
+    ack_keys: dict[int, Any] = field(default_factory=dict)
+    highest_acked: int = 0
+    ack_partition: int = -1
+    shown: dict[int, int] = field(default_factory=dict)  # sequence -> t of its first relay frame
+    highest_shown: int = 0
+    pending_answers: dict[str, int] = field(default_factory=dict)  # kind of resync answer -> t, not yet judged
+    duplicates: int = 0  # of events that a conformant Gateway may have applied by then
+    derailed: bool = False  # applied something early: what follows from that is not judged again
+    missing_reported: bool = False
+    judged: set[tuple[str, int]] = field(default_factory=set)  # (what, sequence) that was counted already
+    last_arrival: int = 0
+    suspended: bool = False  # a forced resync has begun: only its success makes anything due again
+
+    @property
+    def plain(self) -> bool:
+        """Whether both ids are made of the harmless characters only."""
+        return is_plain(self.world.world_id) and is_plain(self.run_id)
+
+    def first_missing(self) -> int:
+        """The sequence that a conformant Gateway is waiting for at the earliest."""
+        return self.frontier + 1
+
+    def highest_covered_or_delivered(self) -> int:
+        """The highest sequence that was delivered or that a cover reaches."""
+        return max([self.highest, *(cover.sequence for cover in self.covers)])
+
+    def waiting(self) -> list[int]:
+        """Sequences that were delivered and lie beyond the frontier, ascending."""
+        return sorted(s for s in self.events if s > self.frontier)
+
+    def lowest(self, at: int) -> int:
+        """The highest sequence whose ACK had been seen by `at` (ns), or 0."""
+        return max((s for s, t in self.acked.items() if t <= at), default=0) if self.acked else 0
+
+    def gates_between(self, low: int, high: int) -> set[str]:
+        """Every gate that a Gateway may show which has applied at least `low` and at most `high`."""
+        found = {"closed"} if low == 0 else set()
+        for path in self.paths:
+            for sequence in range(max(low, path.base), min(high, path.upto) + 1):
+                gate = path.gates.get(sequence)
+                if gate is not None:
+                    found.add(gate)
+        return found
+
+
+@dataclass(slots=True)
+class World:
+    """A world of one scenario in one instance."""
+
+    instance: "Instance"
+    world_id: str
+    scenario: str
+    siblings: tuple[str, ...]
+    streams: dict[str, Stream] = field(default_factory=dict)
+    latest_run: str = ""
+    etags: set[str] = field(default_factory=set)
+    claims: dict[tuple[str, int], Invalid] = field(default_factory=dict)  # what invalid input could be mistaken for
+    unsequenced_claims: set[tuple[str, int]] = field(default_factory=set)
+    unmatched: deque[tuple[str, dict[str, Any]]] = field(default_factory=lambda: deque(maxlen=8))
+    invalid_deliveries: int = 0
+    unsequenced: int = 0
+    unsequenced_seen: int = 0  # t of the last one
+    probe_hashes: deque[tuple[int, str]] = field(default_factory=lambda: deque(maxlen=64))
+    open_requests: dict[int, tuple[str, int]] = field(default_factory=dict)  # request -> (endpoint, t)
+    request_times: deque[int] = field(default_factory=lambda: deque(maxlen=256))
+    settled: int = 0  # t of the last Settled
+    settled_upto: int = 0
+    last_delivery: int = 0
+    relay_stalled: bool = False
+    log: deque[Observation] = field(default_factory=lambda: deque(maxlen=LOG))
+    ended: bool = False
+
+    def gapped(self) -> list[Stream]:
+        """Streams with an open gap."""
+        return [s for s in self.streams.values() if s.gap is not None]
+
+    def family(self) -> Iterator["World"]:
+        """All worlds of the scenario that are known, this one included."""
+        for world_id in self.siblings:
+            world = self.instance.worlds.get(world_id)
+            if world is not None:
+                yield world
+
+
+@dataclass(slots=True)
+class Instance:
+    """One started target in one setting."""
+
+    name: str
+    resync_enforced: bool = False
+    gap_timeout_ms: int = 3000
+    tiers: frozenset[str] = frozenset({"ack"})
+    virtual: bool = False
+    settle_ms: float = 200.0
+    round_trip_ms: float = 50.0
+    gate_ms: float = 0.0
+    relay_ms: float = 0.0
+    worlds: dict[str, World] = field(default_factory=dict)
+    read: dict[int, list[tuple[int, int]]] = field(default_factory=dict)  # partition -> [(offset, t)], both ascending
+    stalls: deque[tuple[int, int]] = field(default_factory=lambda: deque(maxlen=256))  # (from, to)
+    relay_gone: bool = False  # the tester's relay client was away for a while: absence there proves nothing
+    fetches_outside_gaps: bool = False  # a polling habit: then a snapshot request says nothing about timers
+    restarted: int = 0
+
+    def started(self, o: InstanceStarted) -> None:
+        """Take over the setting."""
+        self.resync_enforced, self.gap_timeout_ms = o.resync_enforced, o.gap_timeout_ms
+        self.tiers, self.virtual = frozenset(o.tiers), o.virtual
+
+    def calibrated(self, o: Calibrated) -> None:
+        """Take over the measured latencies; the worse of begin and end counts."""
+        self.settle_ms = max(o.settle_ms, 0.0 if o.when == "begin" else self.settle_ms)
+        self.round_trip_ms = max(o.round_trip_max_ms, 0.0 if o.when == "begin" else self.round_trip_ms)
+        self.gate_ms, self.relay_ms = max(self.gate_ms, o.gate_ms), max(self.relay_ms, o.relay_ms)
+
+    @property
+    def timeout_ns(self) -> int:
+        """The gap timeout of the setting."""
+        return self.gap_timeout_ms * NS_PER_MS
+
+    def note_read(self, partition: int, offset: int, t: int) -> None:
+        """The target must have read this partition up to `offset` by `t`."""
+        marks = self.read.setdefault(partition, [])
+        if not marks or offset > marks[-1][0]:
+            marks.append((offset, t))
+            if len(marks) > WINDOW:
+                del marks[: WINDOW // 2]
+
+    def read_by(self, partition: int, offset: int) -> int | None:
+        """The earliest time by which the record is known to have been read, or None."""
+        marks = self.read.get(partition, [])
+        low, high = 0, len(marks)
+        while low < high:
+            middle = (low + high) // 2
+            low, high = (low, middle) if marks[middle][0] >= offset else (middle + 1, high)
+        return marks[low][1] if low < len(marks) else None
+
+    def stalled_between(self, begin: int, end: int) -> float:
+        """How long (ms) the tester stood still in that interval."""
+        return sum(max(0, min(end, b) - max(begin, a)) for a, b in self.stalls) / NS_PER_MS
+
+
+def is_plain(text: str) -> bool:
+    """Whether an id needs no encoding anywhere."""
+    return text.isascii() and all(c.isalnum() or c in "-_.:" for c in text) and text not in {".", ".."}
+
+
+def extend_paths(stream: Stream) -> None:
+    """Fold events into every path as far as they reach."""
+    for path in stream.paths:
+        while (event := stream.events.get(path.upto + 1)) is not None:
+            path.upto += 1
+            body = event.message.body
+            path.entries[body.get("strategy_id"), body.get("side")] = body
+            path.gates[path.upto] = reading.gate_of(path.entries)
+            path.gates.pop(path.upto - WINDOW, None)
+
+
+def extend_frontier(stream: Stream) -> None:
+    """Move `contiguous` and `frontier` as far as deliveries and covers allow."""
+    while stream.contiguous + 1 in stream.events:
+        stream.contiguous += 1
+    moved = True
+    while moved:
+        moved = False
+        stream.frontier = max(stream.frontier, stream.contiguous)
+        while stream.frontier + 1 in stream.events:
+            stream.frontier += 1
+            moved = True
+        for cover in stream.covers:
+            if cover.sequence > stream.frontier:
+                stream.frontier = cover.sequence
+                moved = True
+
+
+def forget(stream: Stream) -> None:
+    """Drop what lies far below the ACKed prefix, so that memory stays constant however long a stream runs."""
+    floor = min(stream.highest_acked, stream.frontier) - WINDOW
+    if floor > 0 and len(stream.events) > 2 * WINDOW:
+        for table in (stream.events, stream.acked, stream.ack_keys, stream.shown):
+            for sequence in [s for s in table if s < floor]:
+                del table[sequence]
+        stream.contiguous = max(stream.contiguous, floor)

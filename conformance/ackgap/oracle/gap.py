@@ -1,0 +1,177 @@
+"""GAP: when a gap opens, what it holds, how long, and how it ends without a resync."""
+
+from typing import TYPE_CHECKING
+
+from ackgap.history import BarrierMissed, Observation, RequestSeen
+from ackgap.oracle.facts import NS_PER_MS, Gap, Instance, Stream, World
+from ackgap.oracle.monitor import Claim, Monitor, Situation
+
+if TYPE_CHECKING:
+    from ackgap.oracle.bench import Bench
+
+LONG_BUFFER = 64
+
+
+class GapMonitor(Monitor):
+    """Tolerates: probes at any time, a timer restarted after part of the gap was filled, and a Gateway that fetches
+    snapshots by habit: of such a one an early fetch tells nothing."""
+
+    group = "GAP"
+    missing = (
+        Claim(
+            32,
+            "GAP-07",
+            lambda s: s.gap is not None and s.gap.index > 1 and s.event is not None and s.event.via != "order",
+        ),
+        Claim(41, "GAP-08", lambda s: _via(s, "fill") and s.gap is not None and s.gap.buffered > LONG_BUFFER),
+        Claim(42, "GAP-02", lambda s: _via(s, "fill")),
+        Claim(50, "GAP-03", lambda s: s.event is not None and s.event.other_gap),
+    )
+    premature = (Claim(40, "GAP-07", lambda s: s.gap is not None and s.gap.index > 1),)
+    gate_open = (
+        Claim(45, "GAP-07", lambda s: s.stream.gap is not None and s.stream.gap.index > 1),
+        Claim(50, "GAP-01", lambda s: s.stream.gap is not None),
+    )
+
+    def __init__(self, bench: "Bench") -> None:
+        super().__init__(bench)
+        self.early: list[tuple[str, World, str, float]] = []
+
+    def on_request(self, o: RequestSeen, world: World | None, instance: Instance) -> None:
+        """GAP-04 to GAP-06 and CFG-03: when the first probe and the first fetch of a gap come."""
+        if world is None:
+            return
+        gapped = world.gapped()
+        if o.endpoint == "snapshot" and not gapped and not any(s.mended or s.suspended for s in world.streams.values()):
+            instance.fetches_outside_gaps = True
+        for stream in gapped:
+            gap = stream.gap
+            if gap is None:
+                continue
+            ripe = o.t >= gap.opened_sent + instance.timeout_ns - self._early_ns(instance)
+            if ripe and not gap.first_probe and o.endpoint in {"state_hash", "snapshot"}:
+                gap.first_probe = o.t
+                self._late(stream, gap, o.t)
+            if o.endpoint == "snapshot" and not gap.first_snapshot:
+                gap.first_snapshot = o.t
+                self._too_early(world, o.t)
+
+    def on_barrier_missed(self, o: Observation, world: World, *, stuck: bool) -> None:
+        """GAP-03: a gap that stops the whole partition."""
+        if (
+            stuck
+            and world.gapped()
+            and not world.invalid_deliveries
+            and not world.relay_stalled
+            and isinstance(o, BarrierMissed)
+        ):
+            self.bench.convict(
+                "GAP-03",
+                world,
+                f"nothing on partition {o.partition} was ACKed for {o.waited_ms:.0f} ms while this world had an open gap: the "
+                "gap holds other streams too",
+            )
+
+    def on_ended(self, o: Observation, world: World) -> None:
+        """GAP-04 and CFG-03: a probe that never came."""
+        instance = world.instance
+        if not instance.resync_enforced:
+            return
+        for stream in world.streams.values():
+            gap = stream.gap
+            if gap is None or gap.first_probe or gap.equal or gap.filled:
+                continue
+            if world.latest_run != stream.run_id:
+                continue  # the Gateway may have retired the older run
+            due = self._due(instance, gap)
+            if due is None:
+                continue
+            margin = self.bench.margin_ms(instance)
+            late_ms = (o.t - due) / NS_PER_MS
+            if late_ms > 2 * margin and instance.stalled_between(due, o.t) < margin:
+                self.bench.convict(
+                    self._timing_requirement(instance, gap, "GAP-04"),
+                    world,
+                    f"event {gap.missing} of run {stream.run_id!r} has been missing since {self.bench.at(gap.opened)} and no "
+                    f"probe had reached the WorldService by {self.bench.at(o.t)}, {late_ms:.0f} ms after the timeout of "
+                    f"{instance.gap_timeout_ms} ms ran out",
+                    margin_ms=late_ms - margin,
+                )
+
+    def at_finish(self) -> None:
+        """GAP-05: early fetches count only against a Gateway that does not fetch by habit."""
+        for requirement, world, message, margin in self.early:
+            if not world.instance.fetches_outside_gaps:
+                self.bench.convict(requirement, world, message, margin_ms=margin)
+
+    def _due(self, instance: Instance, gap: Gap) -> int | None:
+        """When the timer runs out at the latest, or None if it is not known when the gap was read."""
+        read = gap.opened if gap.behind_cover else instance.read_by(gap.partition, gap.offset)
+        if read is None:
+            return None
+        return max(read, gap.opened, gap.progress) + instance.timeout_ns
+
+    def _late(self, stream: Stream, gap: Gap, t: int) -> None:
+        instance, world = stream.world.instance, stream.world
+        if not instance.resync_enforced:
+            return
+        kept_coming = gap.later_arrivals > gap.opened + instance.timeout_ns // 4
+        due = self._due(instance, gap)
+        if due is None:
+            return
+        margin = self.bench.margin_ms(instance)
+        late_ms = (t - due) / NS_PER_MS
+        requirements = ["CFG-03"] if self._other_timeout(instance) else ["GAP-04"]
+        if kept_coming:
+            requirements.append("GAP-06")
+        if late_ms <= margin:
+            for requirement in requirements:
+                self.bench.exercised(requirement, world)
+        elif instance.stalled_between(due, t) > margin / 2:
+            self.bench.doubt(requirements[-1], world, "the tester stood still when the probe was due", margin_ms=margin)
+        else:
+            self.bench.convict(
+                requirements[-1],
+                world,
+                f"the first probe for run {stream.run_id!r} came {late_ms:.0f} ms after the timeout of "
+                f"{instance.gap_timeout_ms} ms had run out; {margin:.0f} ms are tolerated",
+                margin_ms=late_ms - margin,
+            )
+
+    def _too_early(self, world: World, t: int) -> None:
+        """A fetch while every gap of the world was too young."""
+        instance = world.instance
+        if not instance.resync_enforced:
+            return
+        gaps = [s.gap for s in world.gapped() if s.gap is not None]
+        if any(gap.behind_cover for gap in gaps) or any(s.suspended for s in world.streams.values()):
+            return  # a resync is under way already
+        oldest = min(gaps, key=lambda gap: gap.opened_sent)
+        early_ms = (oldest.opened_sent + instance.timeout_ns - t) / NS_PER_MS
+        requirement = "CFG-03" if self._other_timeout(instance) else "GAP-05"
+        margin = self._early_ns(instance) / NS_PER_MS
+        if early_ms <= margin:
+            self.bench.exercised(requirement, world)
+        elif len(self.early) < LONG_BUFFER:
+            message = (
+                f"a snapshot was fetched {early_ms:.0f} ms before the timeout of {instance.gap_timeout_ms} ms had run out "
+                f"for the gap at event {oldest.missing}"
+            )
+            self.early.append((requirement, world, message, early_ms - margin))
+
+    @staticmethod
+    def _early_ns(instance: Instance) -> int:
+        """How much earlier than the timeout a request may be seen, for coarse timers."""
+        return 20 * NS_PER_MS + instance.timeout_ns // 100
+
+    def _other_timeout(self, instance: Instance) -> bool:
+        return instance.gap_timeout_ms != self.bench.contract.constants.gap_timeout_ms
+
+    def _timing_requirement(self, instance: Instance, gap: Gap, otherwise: str) -> str:
+        if gap.later_arrivals > gap.opened + instance.timeout_ns // 4:
+            return "GAP-06"
+        return "CFG-03" if self._other_timeout(instance) else otherwise
+
+
+def _via(s: Situation, via: str) -> bool:
+    return s.event is not None and s.event.via == via

@@ -1,0 +1,53 @@
+"""GATE: when the order gate must be closed, and when it must be open."""
+
+from ackgap.history import GateSeen
+from ackgap.oracle.facts import World
+from ackgap.oracle.monitor import Claim, Monitor, Situation
+
+
+def _on_snapshot(s: Situation) -> bool:
+    return any(c.kind == "snapshot" and c.sequence == s.high for c in s.stream.covers)
+
+
+def _mixed(s: Situation) -> bool:
+    """Active and frozen at once, or one entry free while another is not."""
+    for path in s.stream.paths:
+        entries = path.entries.values()
+        held = [e for e in entries if e.get("freeze") is True or e.get("drain") is True]
+        if held and (len(held) < len(path.entries) or any(e.get("active") is True for e in held)):
+            return True
+    return False
+
+
+class GateMonitor(Monitor):
+    """Tolerates: a gate that is answered late by its own latency, stays closed longer than needed, or is closed by an
+    unsequenced freeze; entries that are neither active nor frozen are not judged."""
+
+    group = "GATE"
+    premature = (Claim(80, "GATE-01", lambda s: s.event is not None and s.event.message.phase == "unfreeze"),)
+    gate_open = (
+        Claim(20, "GATE-07", lambda s: s.stream.gap is not None and s.stream.gap.unsequenced > 0),
+        Claim(75, "GATE-06", lambda s: s.stream.gap is None and _on_snapshot(s)),
+        Claim(80, "GATE-05", lambda s: s.stream.gap is None and _mixed(s)),
+        Claim(90, "GATE-03", lambda s: s.stream.gap is None and s.low > 0),
+    )
+    gate_closed = (
+        Claim(70, "GATE-06", _on_snapshot),
+        Claim(90, "GATE-04", lambda s: not _on_snapshot(s)),
+    )
+
+    def on_gate(self, o: GateSeen, world: World) -> None:
+        """GATE-02: nothing of the stream was ever applied."""
+        stream = world.streams.get(o.run_id)
+        untouched = stream is None or (stream.frontier == 0 and stream.gap is None)
+        if not untouched or o.state == "unknown" or (world.unsequenced and stream is None):
+            return
+        if o.state == "closed":
+            self.bench.exercised("GATE-02", world)
+        else:
+            self.bench.convict(
+                "GATE-02",
+                world,
+                f"the gate of run {o.run_id!r} answered open at {self.bench.at(o.t)}, before anything of it was there to be applied",
+                tier="gate",
+            )

@@ -1,0 +1,216 @@
+"""The judge: reads a history record by record and gives a verdict per requirement.
+
+Pure and streaming. It knows the contract and the history and nothing else: not how the history was made, not which
+scenario was meant to show what, and nothing of any Gateway.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from ackgap.contract import Contract
+from ackgap.history import (
+    AckSeen,
+    AnswerSent,
+    BarrierMissed,
+    Calibrated,
+    Delivered,
+    FaultChanged,
+    FrameSeen,
+    GateSeen,
+    InstanceStarted,
+    Observation,
+    RelayChanged,
+    RequestSeen,
+    ScenarioBegan,
+    ScenarioEnded,
+    Settled,
+    Stalled,
+    TargetChanged,
+)  # fmt: skip
+from ackgap.oracle import answers, deliveries, reading
+from ackgap.oracle.bench import Bench
+from ackgap.oracle.checks import Checks
+from ackgap.oracle.facts import NS_PER_MS, Instance, World
+from ackgap.oracle.groups import MONITORS
+from ackgap.oracle.ledger import Finding, Row, ScenarioFinding, Verdict
+from ackgap.oracle.monitor import Monitor
+
+TIER_STRENGTH = ("ack", "relay", "gate", "metrics", "topic", "http")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judgement:
+    """Findings by requirement id, and what each scenario brought about."""
+
+    findings: Mapping[str, Finding]
+    scenarios: tuple[ScenarioFinding, ...]
+
+
+class Judge:
+    """Feed it observations in recorded order, then ask it to finish."""
+
+    def __init__(self, contract: Contract, *, monitors: Iterable[type[Monitor]] = MONITORS) -> None:
+        self.bench = Bench(contract)
+        self.monitors = [monitor(self.bench) for monitor in monitors]
+        for kind, claims in self.bench.claims.items():
+            for monitor in self.monitors:
+                claims.extend(getattr(monitor, kind))
+            claims.sort(key=lambda claim: claim.rank)
+        self.checks = Checks(self.bench, self.monitors)
+        self._handlers = {
+            InstanceStarted: self._instance_started, Calibrated: self._calibrated, ScenarioBegan: self._began,
+            ScenarioEnded: self._ended, Delivered: self._delivered, Settled: self._settled,
+            BarrierMissed: self._barrier_missed, AckSeen: self._ack, RequestSeen: self._request,
+            AnswerSent: self._answer, FrameSeen: self._frame, RelayChanged: self._relay_changed,
+            GateSeen: self._gate, Stalled: self._stalled, TargetChanged: self._target_changed,
+            FaultChanged: self._fault_changed,
+        }  # fmt: skip
+
+    def observe(self, observation: Observation) -> None:
+        """Take one record into account."""
+        self.bench.now = observation.t
+        handler = self._handlers.get(type(observation))
+        if handler is not None:
+            handler(observation)  # type: ignore[operator]  # each handler takes the class it is registered for
+
+    def finish(self) -> Judgement:
+        """Judge what only the end can show, and give all verdicts."""
+        for monitor in self.monitors:
+            monitor.at_finish()
+        findings = {
+            requirement.id: self._finding(requirement.id, requirement.tiers)
+            for requirement in self.bench.contract.requirements.values()
+            if requirement.status == "active" and requirement.role == "gateway"
+        }
+        return Judgement(findings=findings, scenarios=tuple(self.bench.ledger.scenario_findings()))
+
+    # --- verdicts ----------------------------------------------------------------------------------------------
+
+    def _finding(self, requirement: str, tiers: tuple[str, ...]) -> Finding:
+        row = self.bench.ledger.rows.get(requirement, Row())
+        offered = frozenset[str]().union(*(i.tiers for i in self.bench.instances.values()))
+        usable = [tier for tier in TIER_STRENGTH if tier in offered and tier in tiers]
+        verdict, reason = _verdict(row, usable, tiers)
+        return Finding(
+            requirement=requirement,
+            verdict=verdict,
+            exercised=row.exercised,
+            convictions=row.convictions,
+            tier=usable[-1] if usable else "",
+            reason=reason,
+            evidence=tuple(row.evidence or row.doubt_evidence),
+        )
+
+    # --- who is concerned --------------------------------------------------------------------------------------
+
+    def _instance(self, name: str) -> Instance:
+        return self.bench.instances.setdefault(name, Instance(name=name))
+
+    def _world(self, instance: str, world_id: str) -> World:
+        home = self._instance(instance)
+        world = home.worlds.get(world_id)
+        if world is None:
+            world = World(instance=home, world_id=world_id, scenario="", siblings=(world_id,))
+            home.worlds[world_id] = world
+        return world
+
+    def _logged(self, observation: Observation, world: World) -> World:
+        world.log.append(observation)
+        return world
+
+    # --- handlers ----------------------------------------------------------------------------------------------
+
+    def _instance_started(self, o: InstanceStarted) -> None:
+        self._instance(o.instance).started(o)
+
+    def _calibrated(self, o: Calibrated) -> None:
+        self._instance(o.instance).calibrated(o)
+
+    def _began(self, o: ScenarioBegan) -> None:
+        self.bench.ledger.scenario_began(o.instance, o.scenario)
+        for world_id in o.worlds:
+            world = self._world(o.instance, world_id)
+            world.scenario, world.siblings = o.scenario, o.worlds
+
+    def _ended(self, o: ScenarioEnded) -> None:
+        for world in list(self._instance(o.instance).worlds.values()):
+            if world.scenario == o.scenario and not world.ended:
+                self.checks.ended(o, world)
+                world.ended = True
+
+    def _delivered(self, o: Delivered) -> None:
+        world = self._logged(o, self._world(o.instance, o.world_id))
+        deliveries.delivered(world, o, reading.activation(o.value, o.encoding, self.bench.valid_activation))
+
+    def _settled(self, o: Settled) -> None:
+        world = self._logged(o, self._world(o.instance, o.world_id))
+        world.settled, world.settled_upto = o.t, o.upto
+        self.checks.settled(o, world)
+
+    def _barrier_missed(self, o: BarrierMissed) -> None:
+        self.checks.barrier_missed(o, self._logged(o, self._world(o.instance, o.world_id)))
+
+    def _ack(self, o: AckSeen) -> None:
+        self.checks.ack(o, self._instance(o.instance))
+
+    def _request(self, o: RequestSeen) -> None:
+        instance = self._instance(o.instance)
+        world = instance.worlds.get(o.world_id)
+        if world is not None:
+            world.log.append(o)
+            world.open_requests[o.request] = (o.endpoint, o.t)
+            world.request_times.append(o.t)
+        for monitor in self.monitors:
+            monitor.on_request(o, world, instance)
+
+    def _answer(self, o: AnswerSent) -> None:
+        world = self._instance(o.instance).worlds.get(o.world_id)
+        if world is not None:
+            world.log.append(o)
+            world.open_requests.pop(o.request, None)
+            answers.answered(self.bench, world, o)
+
+    def _frame(self, o: FrameSeen) -> None:
+        self.checks.frame(o, self._instance(o.instance))
+
+    def _gate(self, o: GateSeen) -> None:
+        self.checks.gate(o, self._logged(o, self._world(o.instance, o.world_id)))
+
+    def _relay_changed(self, o: RelayChanged) -> None:
+        if o.state == "disconnected":
+            self._instance(o.instance).relay_gone = True
+
+    def _stalled(self, o: Stalled) -> None:
+        span = (o.t - int(o.duration_ms * NS_PER_MS), o.t)
+        concerned = [self._instance(o.instance)] if o.instance else list(self.bench.instances.values())
+        for instance in concerned:
+            instance.stalls.append(span)
+
+    def _target_changed(self, o: TargetChanged) -> None:
+        if o.state == "restarted":
+            self._instance(o.instance).restarted = o.t
+
+    def _fault_changed(self, o: FaultChanged) -> None:
+        if o.fault == "relay_client_stalled":
+            for world_id in o.worlds:
+                self._world(o.instance, world_id).relay_stalled = o.active
+
+
+def _verdict(row: Row, usable: list[str], tiers: tuple[str, ...]) -> tuple[Verdict, str]:
+    if row.convictions:
+        return "fail", f"broken {row.convictions} times"
+    if not usable:
+        return "not_observable", f"needs one of the tiers {', '.join(tiers)}, which the target does not offer"
+    if row.doubts:
+        return "inconclusive", "the tester stalled or noise exceeded the margin; run again on a quieter machine"
+    if not row.exercised:
+        return "not_exercised", "its antecedent never happened"
+    return "pass", ""
+
+
+def judge(contract: Contract, history: Iterable[Observation]) -> Judgement:
+    """Judge a whole history at once."""
+    bench = Judge(contract)
+    for observation in history:
+        bench.observe(observation)
+    return bench.finish()

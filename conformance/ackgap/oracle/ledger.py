@@ -1,0 +1,114 @@
+"""Where monitors write what they found: antecedents that happened, convictions, and what could not be decided."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+Verdict = Literal["pass", "fail", "not_exercised", "not_observable", "inconclusive"]
+
+# Evidence beyond this many pieces per requirement is counted, not kept: memory stays bounded however bad a target is.
+KEPT_EVIDENCE = 12
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """One conviction (or one doubt): which scenario, what was seen, why it is forbidden, by how much (ms, if timed)."""
+
+    scenario: str
+    instance: str
+    world_id: str
+    tier: str
+    message: str
+    observations: tuple[Mapping[str, Any], ...]
+    margin_ms: float | None = None
+    proof: str = "barrier"
+
+
+@dataclass(slots=True)
+class Row:
+    """What is known of one requirement so far."""
+
+    exercised: int = 0
+    convictions: int = 0
+    doubts: int = 0
+    evidence: list[Evidence] = field(default_factory=list)
+    doubt_evidence: list[Evidence] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """The verdict on one requirement. `tier` is the strongest one that the target offers and the requirement uses."""
+
+    requirement: str
+    verdict: Verdict
+    exercised: int
+    convictions: int
+    tier: str
+    reason: str
+    evidence: Sequence[Evidence]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScenarioFinding:
+    """What one scenario brought about in one instance."""
+
+    instance: str
+    scenario: str
+    exercised: frozenset[str]
+    convicted: frozenset[str]
+    doubted: frozenset[str]
+
+
+class Ledger:
+    """Rows by requirement id, and what each scenario contributed."""
+
+    def __init__(self) -> None:
+        self.rows: dict[str, Row] = {}
+        self.scenarios: dict[tuple[str, str], tuple[set[str], set[str], set[str]]] = {}
+
+    def exercised(self, requirement: str, instance: str, scenario: str) -> None:
+        """The antecedent of the requirement happened once and was judged."""
+        self._row(requirement).exercised += 1
+        self._scenario(instance, scenario)[0].add(requirement)
+
+    def convict(self, requirement: str, evidence: Evidence) -> None:
+        """The target broke the requirement; counts as exercised."""
+        row = self._row(requirement)
+        row.exercised += 1
+        row.convictions += 1
+        seen, convicted, _ = self._scenario(evidence.instance, evidence.scenario)
+        seen.add(requirement)
+        convicted.add(requirement)
+        if len(row.evidence) < KEPT_EVIDENCE:
+            row.evidence.append(evidence)
+
+    def doubt(self, requirement: str, evidence: Evidence) -> None:
+        """The antecedent happened but noise or a stall of the tester forbids a verdict."""
+        row = self._row(requirement)
+        row.doubts += 1
+        self._scenario(evidence.instance, evidence.scenario)[2].add(requirement)
+        if len(row.doubt_evidence) < KEPT_EVIDENCE:
+            row.doubt_evidence.append(evidence)
+
+    def scenario_findings(self) -> list[ScenarioFinding]:
+        """One finding per scenario and instance, in the order in which they first appeared."""
+        return [
+            ScenarioFinding(
+                instance=instance,
+                scenario=scenario,
+                exercised=frozenset(sets[0]),
+                convicted=frozenset(sets[1]),
+                doubted=frozenset(sets[2]),
+            )
+            for (instance, scenario), sets in self.scenarios.items()
+        ]
+
+    def scenario_began(self, instance: str, scenario: str) -> None:
+        """Make the scenario known, so that one that brought about nothing shows up too."""
+        self._scenario(instance, scenario)
+
+    def _row(self, requirement: str) -> Row:
+        return self.rows.setdefault(requirement, Row())
+
+    def _scenario(self, instance: str, scenario: str) -> tuple[set[str], set[str], set[str]]:
+        return self.scenarios.setdefault((instance, scenario), (set(), set(), set()))

@@ -1,0 +1,148 @@
+"""MSG: what travels on the two topics."""
+
+import unicodedata
+from urllib.parse import unquote
+
+from ackgap.history import AckSeen, BarrierMissed, Observation, RequestSeen
+from ackgap.oracle.facts import Event, Instance, Stream, World, is_plain
+from ackgap.oracle.monitor import Claim, Monitor
+from ackgap.oracle.reading import KNOWN_FIELDS, Ack
+
+BIG = 1 << 31
+
+
+class MsgMonitor(Monitor):
+    """Tolerates: both forms, extra fields in ACKs, a Gateway that refuses other versions, and either treatment of
+    payloads that are valid but absurdly large or deep."""
+
+    group = "MSG"
+    missing = (
+        Claim(10, "MSG-05", lambda s: s.event is not None and s.event.after_invalid),
+        Claim(20, "MSG-07", lambda s: s.event is not None and s.event.message.sequence >= BIG),
+        Claim(21, "MSG-06", lambda s: not s.stream.plain),
+        Claim(22, "MSG-03", lambda s: s.event is not None and not KNOWN_FIELDS.issuperset(s.event.message.body)),
+        Claim(23, "MSG-02", lambda s: s.event is not None and not s.event.first_form),
+    )
+
+    def on_ack(self, o: AckSeen, ack: Ack, stream: Stream | None, *, first: bool) -> None:
+        """MSG-01: the ACK follows its schema."""
+        world = stream.world if stream is not None else self._nearest(o)
+        if world is None:
+            return
+        problem = ack.problem if ack.document is None else self.bench.ack_errors(ack.document)
+        if problem:
+            self.bench.convict("MSG-01", world, f"the ACK at offset {o.offset} of partition {o.partition}: {problem}")
+        elif first:
+            self.bench.exercised("MSG-01", world)
+
+    def on_stray_ack(self, o: AckSeen, ack: Ack, world: World | None, instance: Instance) -> None:
+        """MSG-04, MSG-06, MSG-07: ACKs for what is invalid, mangled or rounded."""
+        if world is None:
+            self._mangled_world(o, ack, instance)
+            return
+        if ack.sequence is None and not world.claims:
+            return
+        claim = world.claims.get((ack.run_id or "", ack.sequence if ack.sequence is not None else 0))
+        if claim is not None and not claim.lenient:
+            self.bench.convict(
+                "MSG-04", world, f"sequence {ack.sequence} was ACKed, but its message is invalid: {claim.why}"
+            )
+            return
+        if claim is not None:
+            return
+        stream = world.streams.get(ack.run_id or "")
+        if stream is None and any(same_but_mangled(ack.run_id or "", run) for run in world.streams):
+            self.bench.convict(
+                "MSG-06", world, f"the ACK names run {ack.run_id!r}, a changed form of a run of this world"
+            )
+        elif stream is not None and stream.highest >= BIG and ack.sequence not in range(1, BIG):
+            self.bench.convict(
+                "MSG-07",
+                world,
+                f"sequence {ack.sequence} was ACKed, which was never delivered; near it lies {stream.highest}",
+            )
+
+    def on_request(self, o: RequestSeen, world: World | None, instance: Instance) -> None:
+        """MSG-06: requests reach the world that they mean."""
+        if world is not None:
+            if not is_plain(world.world_id) and o.endpoint in {"state_hash", "snapshot"}:
+                self.bench.exercised("MSG-06", world)
+            return
+        for candidate in instance.worlds.values():
+            if not is_plain(candidate.world_id) and same_but_mangled(o.world_id, candidate.world_id):
+                self.bench.convict(
+                    "MSG-06", candidate, f"a request was sent to {o.path!r}, which is not how this world is addressed"
+                )
+                return
+
+    def on_settled(self, o: Observation, world: World) -> None:
+        """MSG-04 and MSG-08: what must not or need not be ACKed was withstood."""
+        if world.invalid_deliveries:
+            self.bench.exercised("MSG-04", world)
+        if not world.instance.relay_gone and "relay" in world.instance.tiers:
+            for stream in world.streams.values():
+                for sequence, event in stream.events.items():
+                    if self._takes_part(stream, sequence, event):
+                        self._version(stream, sequence, world)
+
+    def on_barrier_missed(self, o: Observation, world: World, *, stuck: bool) -> None:
+        """MSG-05: invalid input must not stop the partition."""
+        if world.invalid_deliveries and stuck and isinstance(o, BarrierMissed):
+            self.bench.convict(
+                "MSG-05",
+                world,
+                f"the marker sent behind invalid input on partition {o.partition} was not ACKed within {o.waited_ms:.0f} ms, "
+                "nor was anything else of the partition",
+            )
+
+    @staticmethod
+    def _takes_part(stream: Stream, sequence: int, event: Event) -> bool:
+        return (
+            event.message.optional == "version"
+            and sequence <= stream.contiguous
+            and not stream.covers
+            and not stream.derailed
+            and ("version", sequence) not in stream.judged
+        )
+
+    def _version(self, stream: Stream, sequence: int, world: World) -> None:
+        stream.judged.add(("version", sequence))
+        acked, shown = sequence in stream.acked, sequence in stream.shown
+        if acked == shown:
+            self.bench.exercised("MSG-08", world)
+            return
+        message = f"event {sequence} has version {stream.events[sequence].message.version}: "
+        message += "it was shown on the relay but never ACKed" if shown else "it was ACKed but never shown on the relay"
+        self.bench.convict("MSG-08", world, message, tier="relay")
+
+    def _mangled_world(self, o: AckSeen, ack: Ack, instance: Instance) -> None:
+        named = ack.world_id or o.world_id
+        for candidate in instance.worlds.values():
+            if not candidate_plain(candidate) and same_but_mangled(named, candidate.world_id):
+                self.bench.convict(
+                    "MSG-06", candidate, f"the ACK names world {named!r}, a changed form of this world's id"
+                )
+                return
+
+    def _nearest(self, o: AckSeen) -> World | None:
+        instance = self.bench.instances.get(o.instance)
+        if instance is None:
+            return None
+        return instance.worlds.get(o.world_id) or next(iter(instance.worlds.values()), None)
+
+
+def candidate_plain(world: World) -> bool:
+    """Whether the world and all of its runs have plain ids."""
+    return is_plain(world.world_id) and all(stream.plain for stream in world.streams.values())
+
+
+def same_but_mangled(named: str, meant: str) -> bool:
+    """Whether an id is what a careless encoder makes of another one, and is not that one."""
+    return bool(named) and named != meant and _folded(named) == _folded(meant)
+
+
+def _folded(text: str) -> str:
+    for _ in range(3):
+        text = unquote(text.replace("+", " "))
+    text = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().casefold()
+    return "".join(c for c in text if c.isalnum() or c == "-")

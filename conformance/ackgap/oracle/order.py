@@ -1,0 +1,60 @@
+"""ORD: linear replay."""
+
+from ackgap.history import AckSeen, FrameSeen
+from ackgap.oracle.facts import NS_PER_MS, Stream
+from ackgap.oracle.monitor import Claim, Monitor, Situation
+from ackgap.oracle.reading import Ack, Activation
+
+
+class OrdMonitor(Monitor):
+    """Tolerates: the newest frame shown again, and anything shown again after a restart."""
+
+    group = "ORD"
+    premature = (
+        Claim(70, "ORD-02", lambda s: s.stream.frontier == 0 and _first_gap(s)),
+        Claim(90, "ORD-01", lambda s: s.event is not None and s.event.message.phase != "unfreeze"),
+    )
+
+    def on_frame(self, o: FrameSeen, message: Activation, stream: Stream, *, first: bool) -> None:
+        """ORD-03: frames of a stream come in sequence order."""
+        if stream.derailed or message.sequence not in stream.events:
+            return
+        if not first or not stream.shown:
+            return
+        if message.sequence > stream.highest_shown:
+            self.bench.exercised("ORD-03", stream.world)
+        elif not any(message.sequence <= cover.sequence for cover in stream.covers):
+            self.bench.convict(
+                "ORD-03",
+                stream.world,
+                f"the relay showed event {message.sequence} for the first time after event {stream.highest_shown}",
+                tier="relay",
+            )
+
+    def on_ack(self, o: AckSeen, ack: Ack, stream: Stream | None, *, first: bool) -> None:
+        """ORD-04: the successor must not have been shown long before this ACK."""
+        if stream is None or not first or ack.sequence is None or stream.derailed or stream.covers:
+            return
+        successor = stream.shown.get(ack.sequence + 1)
+        if successor is None:
+            self.bench.exercised("ORD-04", stream.world)
+            return
+        instance = stream.world.instance
+        early_ms = (o.t - successor) / NS_PER_MS
+        margin = 1.0 if instance.virtual else max(100.0, instance.settle_ms + instance.round_trip_ms)
+        if early_ms <= margin:
+            self.bench.exercised("ORD-04", stream.world)
+        elif instance.stalled_between(successor, o.t) > margin / 2:
+            self.bench.doubt("ORD-04", stream.world, "the tester stood still between frame and ACK", margin_ms=margin)
+        else:
+            self.bench.convict(
+                "ORD-04",
+                stream.world,
+                f"the relay showed event {ack.sequence + 1} {early_ms:.0f} ms before event {ack.sequence} was ACKed",
+                tier="relay",
+                margin_ms=early_ms - margin,
+            )
+
+
+def _first_gap(s: Situation) -> bool:
+    return s.gap is None or s.gap.index == 1

@@ -1,0 +1,43 @@
+"""RUN: streams are told apart by world and run."""
+
+from ackgap.oracle.monitor import Claim, Monitor, Situation
+
+
+def _has_relatives(s: Situation) -> bool:
+    """Another run of this world, or the same run id in another world of the scenario."""
+    return len(s.world.streams) > 1 or any(
+        s.stream.run_id in relative.streams for relative in s.world.family() if relative is not s.world
+    )
+
+
+def _filled_elsewhere(s: Situation) -> bool:
+    missing = s.stream.first_missing()
+    others = [t for run, t in s.world.streams.items() if run != s.stream.run_id]
+    others += [
+        relative.streams[s.stream.run_id]
+        for relative in s.world.family()
+        if relative is not s.world and s.stream.run_id in relative.streams
+    ]
+    return any(missing in other.events for other in others)
+
+
+def _older_run_spoke(s: Situation) -> bool:
+    return any(
+        other.number < s.stream.number and other.last_arrival > s.stream.began for other in s.world.streams.values()
+    )
+
+
+class RunMonitor(Monitor):
+    """Tolerates: a Gateway that retires an older run once it follows a newer one of the world."""
+
+    group = "RUN"
+    missing = (Claim(60, "RUN-01", _has_relatives),)
+    premature = (
+        Claim(24, "RUN-03", lambda s: "wrong_run" in s.answers),
+        Claim(60, "RUN-01", _filled_elsewhere),
+    )
+    gate_open = (
+        Claim(35, "RUN-03", lambda s: s.gap is not None and "wrong_run" in s.answers),
+        Claim(65, "RUN-02", lambda s: s.stream.gap is None and _older_run_spoke(s)),
+    )
+    gate_closed = (Claim(65, "RUN-02", _older_run_spoke),)

@@ -1,0 +1,234 @@
+"""SYNC: the forced resync, from the probe to the re-based stream."""
+
+from ackgap.history import AckSeen, FrameSeen, Observation, RequestSeen
+from ackgap.oracle.facts import NS_PER_MS, Instance, Stream, World
+from ackgap.oracle.monitor import Claim, Monitor, Situation
+from ackgap.oracle.reading import Ack, Activation
+
+# A differing probe must lead to a fetch within this time, or a failed resync to a new attempt (ms).
+FETCH_PATIENCE_MS = 2000.0
+RETRY_PATIENCE_MS = 6000.0
+SECOND_NS = 1_000_000_000
+
+
+class SyncMonitor(Monitor):
+    """Tolerates: any number of probes before and after a fetch, fetching, waiting or going on at an equal hash, late
+    events closing the gap during a resync or not, ACKs of covered events or none."""
+
+    group = "SYNC"
+    missing = (
+        Claim(30, "SYNC-10", lambda s: _path(s) and s.gap is not None and "stale" in s.gap.answers),
+        Claim(31, "SYNC-15", lambda s: s.gap is not None and s.gap.filled_in_flight),
+        Claim(33, "SYNC-03", lambda s: s.event is not None and s.event.via == "snapshot"),
+    )
+    premature = (
+        Claim(20, "SYNC-07", lambda s: "wrong_world" in s.answers),
+        Claim(21, "SYNC-08", lambda s: "incomplete" in s.answers),
+        Claim(22, "SYNC-09", lambda s: "hash_mismatch" in s.answers),
+        Claim(23, "SYNC-10", lambda s: "stale" in s.answers),
+        Claim(25, "SYNC-11", lambda s: "failed" in s.answers),
+        Claim(26, "SYNC-14", lambda s: "equal" in s.answers),
+    )
+    gate_open = (
+        Claim(30, "SYNC-07", lambda s: s.gap is not None and "wrong_world" in s.answers),
+        Claim(31, "SYNC-08", lambda s: s.gap is not None and "incomplete" in s.answers),
+        Claim(32, "SYNC-09", lambda s: s.gap is not None and "hash_mismatch" in s.answers),
+        Claim(33, "SYNC-10", lambda s: s.gap is not None and "stale" in s.answers),
+        Claim(34, "SYNC-11", lambda s: s.gap is not None and "failed" in s.answers),
+        Claim(36, "SYNC-14", lambda s: s.gap is not None and "equal" in s.answers),
+        Claim(70, "SYNC-04", lambda s: _covered_came_late(s.stream)),
+    )
+    gate_closed = (Claim(30, "SYNC-15", lambda s: s.stream.mended is not None and s.stream.mended.filled_in_flight),)
+
+    def on_request(self, o: RequestSeen, world: World | None, instance: Instance) -> None:
+        """SYNC-01, SYNC-12 and SYNC-13: order and pace of the requests."""
+        if world is None or o.endpoint not in {"state_hash", "snapshot"}:
+            return
+        for stream in world.gapped():
+            gap = stream.gap
+            if gap is None:
+                continue
+            if "failed" in gap.answers and ("retried", gap.index) not in stream.judged:
+                stream.judged.add(("retried", gap.index))
+                self.bench.exercised("SYNC-12", world)
+        if o.endpoint == "snapshot" and instance.resync_enforced:
+            self._probe_first(o, world)
+        self._pace(o, world)
+
+    def on_stray_ack(self, o: AckSeen, ack: Ack, world: World | None, instance: Instance) -> None:
+        """SYNC-06 and SYNC-14: ACKs of events that never came."""
+        stream = world.streams.get(ack.run_id or "") if world is not None else None
+        if world is None or stream is None or ack.sequence is None or ack.sequence < 1:
+            return
+        covers = [c for c in stream.covers if c.sequence >= ack.sequence]
+        if not covers or (ack.run_id or "", ack.sequence) in world.claims:
+            return
+        by_snapshot = any(c.kind == "snapshot" for c in covers)
+        self.bench.convict(
+            "SYNC-06" if by_snapshot else "SYNC-14",
+            world,
+            f"event {ack.sequence} of run {ack.run_id!r} was ACKed although it never arrived; "
+            + ("a snapshot had covered it" if by_snapshot else "only an equal hash had been answered"),
+        )
+
+    def on_frame(self, o: FrameSeen, message: Activation, stream: Stream, *, first: bool) -> None:
+        """SYNC-04 and SYNC-15: what a snapshot covers is not applied any more, nothing is applied twice."""
+        if stream.derailed or message.sequence not in stream.events:
+            return
+        event = stream.events[message.sequence]
+        if first:
+            late = any(
+                c.kind == "snapshot"
+                and message.sequence <= c.sequence
+                and event.t_sent > c.t
+                and _taken(stream, c.sequence)
+                for c in stream.covers
+            )
+            if late:
+                self.bench.convict(
+                    "SYNC-04",
+                    stream.world,
+                    f"the relay showed event {message.sequence}, which a snapshot had covered",
+                    tier="relay",
+                )
+        elif message.sequence < stream.highest_shown and not event.copies and not stream.world.instance.restarted:
+            mended = stream.mended
+            requirement = "SYNC-15" if mended is not None and mended.filled_in_flight else "ORD-03"
+            self.bench.convict(
+                requirement,
+                stream.world,
+                f"the relay showed event {message.sequence} again after event {stream.highest_shown}",
+                tier="relay",
+            )
+
+    def on_settled(self, o: Observation, world: World) -> None:
+        """SYNC-04 and SYNC-15: covered events that came late, and gaps filled in flight."""
+        for stream in world.streams.values():
+            if _covered_came_late(stream) and not stream.derailed and ("covered late", 0) not in stream.judged:
+                stream.judged.add(("covered late", 0))
+                self.bench.exercised("SYNC-04", world)
+            for cover in stream.covers:
+                taken = cover.firm and cover.kind == "snapshot" and _taken(stream, cover.sequence)
+                mark = ("taken", cover.sequence)
+                if taken and mark not in stream.judged:
+                    stream.judged.add(mark)
+                    stream.judged.add(("taken at", cover.sequence))
+
+    def on_ended(self, o: Observation, world: World) -> None:
+        """SYNC-02, SYNC-05, SYNC-06 and SYNC-12: what a resync left undone."""
+        for stream in world.streams.values():
+            if stream.derailed:
+                continue
+            self._fetched(o, stream, world)
+            self._covered(stream, world)
+            self._retried(o, stream, world)
+
+    def _probe_first(self, o: RequestSeen, world: World) -> None:
+        instance = world.instance
+        gapped = [s.gap for s in world.gapped() if s.gap is not None]
+        if not gapped or instance.fetches_outside_gaps:
+            return
+        if any(
+            "diverged" in g.answers or "equal" in g.answers or "failed" in g.answers or g.behind_cover for g in gapped
+        ):
+            self.bench.exercised("SYNC-01", world)
+            for gap in gapped:
+                if gap.diverged:
+                    gap.first_snapshot = gap.first_snapshot or o.t
+            return
+        probes = [e for e, _ in world.open_requests.values() if e == "state_hash"]
+        message = "a snapshot was fetched although no probe had been answered since the gap opened"
+        self.bench.convict("SYNC-01", world, message + (" (one was still open)" if probes else ""))
+
+    def _pace(self, o: RequestSeen, world: World) -> None:
+        streams = max(1, sum(1 for s in world.streams.values() if s.gap is not None or s.suspended or s.mended))
+        limit = self.bench.contract.constants.max_requests_per_second * streams
+        window = [t for t in world.request_times if o.t - t < SECOND_NS * 95 // 100]
+        if len(window) > limit:
+            mark = ("pace", len(window) // limit)
+            stream = next(iter(world.streams.values()), None)
+            if stream is not None and mark not in stream.judged:
+                stream.judged.add(mark)
+                self.bench.convict(
+                    "SYNC-13",
+                    world,
+                    f"{len(window)} resync requests came within one second, more than {limit} for {streams} streams",
+                )
+        elif len(world.request_times) > 2:
+            self.bench.exercised("SYNC-13", world)
+
+    def _fetched(self, o: Observation, stream: Stream, world: World) -> None:
+        for gap in (stream.gap, stream.mended):
+            if gap is None or not gap.diverged:
+                continue
+            if gap.first_snapshot:
+                self.bench.exercised("SYNC-02", world)
+                return
+            waited_ms = (o.t - gap.diverged) / NS_PER_MS
+            patience = FETCH_PATIENCE_MS + 3 * world.instance.round_trip_ms
+            if gap is stream.gap and not gap.equal and waited_ms > patience:
+                self.bench.convict(
+                    "SYNC-02",
+                    world,
+                    f"the probe answered at {self.bench.at(gap.diverged)} gave a foreign hash, and no snapshot was fetched in the "
+                    f"{waited_ms:.0f} ms after it",
+                    margin_ms=waited_ms - patience,
+                )
+                return
+
+    def _covered(self, stream: Stream, world: World) -> None:
+        covers = [c for c in stream.covers if c.kind == "snapshot" and c.firm]
+        if not covers:
+            return
+        cover = max(covers, key=lambda c: c.sequence)
+        first = min(stream.events, default=1)
+        received = [
+            s
+            for s in stream.events
+            if s <= cover.sequence and stream.events[s].t < cover.t and not stream.events[s].via
+        ]
+        never = [
+            s for s in range(max(1, min(first, cover.sequence - 64)), cover.sequence + 1) if s not in stream.events
+        ]
+        if never:
+            self.bench.exercised("SYNC-06", world)
+        waited = [s for s in received if stream.events[s].gap is not None]
+        if not waited or not _taken(stream, cover.sequence):
+            return
+        unacked = [s for s in waited if s not in stream.acked]
+        if unacked:
+            self.bench.convict(
+                "SYNC-05", world, f"events {unacked[:8]} were received and covered by a snapshot but never ACKed"
+            )
+        else:
+            self.bench.exercised("SYNC-05", world)
+
+    def _retried(self, o: Observation, stream: Stream, world: World) -> None:
+        gap = stream.gap
+        if gap is None or not world.instance.resync_enforced or gap.answers[-1:] != ["failed"]:
+            return
+        since = stream.world.request_times[-1] if world.request_times else o.t
+        waited_ms = (o.t - since) / NS_PER_MS
+        if waited_ms > RETRY_PATIENCE_MS:
+            self.bench.convict("SYNC-12", world, f"no further attempt in the {waited_ms:.0f} ms after a failed resync")
+
+
+def _path(s: Situation) -> bool:
+    return s.event is not None and s.event.via != "order"
+
+
+def _taken(stream: Stream, sequence: int) -> bool:
+    """Whether the target has gone on behind a snapshot, or had to have taken it by the last settling."""
+    if any(s > sequence for s in stream.acked):
+        return True
+    world = stream.world
+    patience = int((world.instance.settle_ms + 500) * NS_PER_MS)
+    return any(c.firm and c.sequence == sequence and world.settled >= c.t + patience for c in stream.covers)
+
+
+def _covered_came_late(stream: Stream) -> bool:
+    return any(
+        c.kind == "snapshot" and c.firm and event.t_sent > c.t and event.message.sequence <= c.sequence
+        for c in stream.covers
+        for event in stream.events.values()
+    )
