@@ -13,8 +13,6 @@ from ackgap.contract import Constants
 MAX_BYTES = 1 << 20
 MAX_DEPTH = 64
 
-PHASES = frozenset({"freeze", "unfreeze"})
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
@@ -125,7 +123,7 @@ def entry_of(body: Mapping[str, Any]) -> Entry | None:
             return None
         flags.append(bool(flag))
     strategy, side, weight = body.get("strategy_id"), body.get("side"), body.get("weight")
-    if not (strategy is None or isinstance(strategy, str)) or side not in {None, "long", "short"}:
+    if not (strategy is None or isinstance(strategy, str)) or side not in (None, "long", "short"):
         return None
     if weight is not None and (isinstance(weight, bool) or not isinstance(weight, int | float) or not 0 <= weight <= 1):
         return None
@@ -149,12 +147,12 @@ def _event(body: Mapping[str, Any], raw: str) -> Event | Dropped:
     version = whole(body.get("version", 1))
     if not isinstance(needs_ack, bool) or version is None or version < 1:
         return Dropped("bad_field")
-    if not (run is None or isinstance(run, str)) or phase not in {None, *PHASES}:
+    if not (run is None or isinstance(run, str)) or phase not in (None, "freeze", "unfreeze"):
         return Dropped("bad_field")
     sequence = 0
     if needs_ack:
         sequence = whole(body.get("sequence")) or 0
-        if sequence < 1 or not _text(run) or phase not in PHASES:
+        if sequence < 1 or not _text(run) or phase is None:
             return Dropped("bad_sequence")
     elif body.get("sequence") is not None and (whole(body.get("sequence")) or 0) < 1:
         return Dropped("bad_sequence")

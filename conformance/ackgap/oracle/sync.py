@@ -107,12 +107,18 @@ class SyncMonitor(Monitor):
             if _covered_came_late(stream) and not stream.derailed and ("covered late", 0) not in stream.judged:
                 stream.judged.add(("covered late", 0))
                 self.bench.exercised("SYNC-04", world)
-            for cover in stream.covers:
-                taken = cover.firm and cover.kind == "snapshot" and _taken(stream, cover.sequence)
-                mark = ("taken", cover.sequence)
-                if taken and mark not in stream.judged:
+            mended = stream.mended
+            if mended is not None and mended.filled_in_flight and not stream.derailed and self._whole(stream):
+                mark = ("in flight", mended.index)
+                if mark not in stream.judged:
                     stream.judged.add(mark)
-                    stream.judged.add(("taken at", cover.sequence))
+                    self.bench.exercised("SYNC-15", world)
+
+    @staticmethod
+    def _whole(stream: Stream) -> bool:
+        """Whether everything that may be applied is ACKed or covered."""
+        covered = max((c.sequence for c in stream.covers), default=0)
+        return all(s in stream.acked or s <= covered for s in stream.events if s <= stream.frontier)
 
     def on_ended(self, o: Observation, world: World) -> None:
         """SYNC-02, SYNC-05, SYNC-06 and SYNC-12: what a resync left undone."""

@@ -1,0 +1,89 @@
+"""Plays a cast scenario, independent of clocks and I/O: a generator of primitive actions.
+
+The driver performs each action and sends back its result: True or False for waits, None otherwise. Real and virtual
+drivers share this one player, so a scenario means the same in both.
+"""
+
+from collections.abc import Generator
+from dataclasses import dataclass
+
+from ackgap.scenario.model import (
+    AskGate,
+    AwaitAck,
+    AwaitRequest,
+    Behave,
+    Cast,
+    Deliver,
+    Emit,
+    Pause,
+    Settle,
+    StallRelay,
+)  # fmt: skip
+
+# When a gate is still closed after the last settling it is asked again this much later (ms): it may only be slow.
+ASK_AGAIN_MS = (150.0, 400.0, 1100.0)
+# How long a marker may take at most (ms), on top of what calibration adds.
+BARRIER_MS = 8000.0
+
+
+@dataclass(frozen=True, slots=True)
+class Produce:
+    """Append these records in order and wait for the confirmations."""
+
+    records: tuple[Deliver, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Barrier:
+    """Send markers behind all deliveries of these worlds; True when all came back and the settle time has passed."""
+
+    worlds: tuple[str, ...]
+    bound_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """Ask for the gates of these streams; True when all answered open (or there is no gate to ask)."""
+
+    streams: tuple[tuple[str, str], ...]
+
+
+Action = Produce | Barrier | Ask | Emit | Behave | Pause | AwaitAck | AwaitRequest | StallRelay
+Player = Generator[Action, bool | None, None]
+
+
+def play(cast: Cast) -> Player:
+    """The actions of a scenario, with the gate questions that every scenario gets."""
+    yield Ask(cast.streams)
+    batch: list[Deliver] = []
+    ends = len(cast.steps)
+    for index, step in enumerate(cast.steps, start=1):
+        if isinstance(step, Deliver):
+            batch.append(step)
+            continue
+        if isinstance(step, Emit):
+            yield step
+            continue
+        if batch:
+            yield Produce(tuple(batch))
+            batch = []
+        match step:
+            case Settle(worlds=worlds):
+                yield Barrier(worlds, BARRIER_MS)
+                opened = yield Ask(cast.streams)
+                if index == ends and not opened:
+                    yield from _ask_again(cast)
+            case AskGate(world_id=world_id, run_id=run_id):
+                yield Ask(((world_id, run_id),))
+            case AwaitAck() | AwaitRequest():
+                yield step
+                yield Ask(cast.streams)
+            case Behave() | Pause() | StallRelay():
+                yield step
+
+
+def _ask_again(cast: Cast) -> Player:
+    for pause in ASK_AGAIN_MS:
+        yield Pause(ms=pause)
+        if (yield Ask(cast.streams)):
+            return

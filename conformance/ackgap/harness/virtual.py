@@ -1,0 +1,379 @@
+"""Plays scenarios against an in-process core in virtual time: a discrete-event simulation without waiting.
+
+Every scenario gets a fresh core, a bus of one partition and a WorldService of its own. Latencies are small and fixed,
+so a run depends on nothing but scenario, setting and seed.
+"""
+
+import heapq
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from ackgap.harness.player import Ask, Barrier, Player, Produce, play
+from ackgap.history import (
+    AckSeen,
+    AnswerSent,
+    BarrierMissed,
+    Calibrated,
+    Delivered,
+    Emitted,
+    FaultChanged,
+    FrameSeen,
+    GateSeen,
+    InstanceStarted,
+    Observation,
+    RequestSeen,
+    ScenarioBegan,
+    ScenarioEnded,
+    Settled,
+    WaitExpired,
+    text_of,
+)  # fmt: skip
+from ackgap.oracle import reading
+from ackgap.peers.worldservice import PlannedAnswer, ScriptedWorldService
+from ackgap.scenario.emission import StreamPlan, encode
+from ackgap.scenario.model import AwaitAck, AwaitRequest, Behave, Cast, Emit, Pause, Setting, StallRelay
+from ackgap.target.core import CoreFactory, Effect, GatewayCore
+
+MS = 1_000_000
+KEPT_BODY = 65536
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Latencies:
+    """How long things take in virtual time, ms."""
+
+    append: float = 1.0
+    read: float = 2.0
+    ack_confirm: float = 3.0
+    ack_seen: float = 4.0
+    http: float = 2.0
+    relay: float = 1.0
+    settle: float = 20.0
+    http_timeout: float = 2000.0
+
+
+class VirtualRun:
+    """All scenarios of one setting, one after the other on one virtual clock."""
+
+    def __init__(
+        self,
+        *,
+        factory: CoreFactory,
+        setting: Setting,
+        sink: Callable[[Observation], None],
+        seed: int = 1,
+        latencies: Latencies | None = None,
+        tiers: tuple[str, ...] = ("ack", "relay", "gate"),
+    ) -> None:
+        self.factory, self.setting, self.sink, self.seed = factory, setting, sink, seed
+        self.latencies = latencies or Latencies()
+        self.tiers = tiers
+        self.now = 0
+        self.calls = 0
+
+    def run(self, casts: Iterable[Cast]) -> int:
+        """Play every scenario. Returns the virtual time spent, ns."""
+        instance, late = self.setting.name, self.latencies
+        self.sink(
+            InstanceStarted(
+                t=0, instance=instance, resync_enforced=self.setting.resync_enforced,
+                gap_timeout_ms=self.setting.gap_timeout_ms, tiers=self.tiers, virtual=True,
+            )
+        )  # fmt: skip
+        trip = late.read + late.ack_seen
+        self.sink(
+            Calibrated(
+                t=0, instance=instance, when="begin", samples=1, round_trip_p50_ms=trip, round_trip_p99_ms=trip,
+                round_trip_max_ms=trip + late.ack_confirm, gate_ms=0, relay_ms=late.relay, settle_ms=late.settle,
+            )
+        )  # fmt: skip
+        for cast in casts:
+            played = _Played(self, cast)
+            played.run()
+            self.now = played.now + MS
+            self.calls += played.calls
+        return self.now
+
+
+class _Played:
+    """One scenario being played."""
+
+    def __init__(self, run: VirtualRun, cast: Cast) -> None:
+        self.run_, self.cast, self.late = run, cast, run.latencies
+        self.instance = run.setting.name
+        self.now = run.now
+        self.calls = 0
+        self.core: GatewayCore = run.factory(
+            gap_timeout_ms=run.setting.gap_timeout_ms, resync_enforced=run.setting.resync_enforced, seed=run.seed
+        )
+        self.service = ScriptedWorldService()
+        self.queue: list[tuple[int, int, Callable[[], None]]] = []
+        self.order = 0
+        self.offset = 0
+        self.ack_offset = 0
+        self.markers = 0
+        self.acked: set[tuple[str, str, int]] = set()
+        self.requests: dict[tuple[str, str, bool], int] = {}
+        self.base: dict[tuple[str, str, bool], int] = {}
+        self.last_delivery: dict[str, int] = {}
+        self.player: Player = play(cast)
+        self.waiting: Callable[[], bool] | None = None
+        self.deadline = 0
+        self.resume_at: int | None = None
+        self.awaited: Any = None
+        self.settle_upto: dict[str, int] = {}
+        self.done = False
+
+    # --- driving -----------------------------------------------------------------------------------------------
+
+    def run(self) -> None:
+        cast = self.cast
+        marker = f"{cast.worlds[0]}-barrier"
+        self._see(ScenarioBegan(t=self.now, instance=self.instance, scenario=cast.scenario.id, worlds=cast.worlds))
+        self._see(ScenarioBegan(t=self.now, instance=self.instance, scenario="ackgap:barrier", worlds=(marker,)))
+        self._advance(None)
+        while not self.done:
+            self._until_next()
+            if self.waiting is not None and self.waiting():
+                self._resume(result=True)
+            elif self.waiting is not None and self.now >= self.deadline:
+                self._resume(result=False)
+        self._see(ScenarioEnded(t=self.now, instance=self.instance, scenario=cast.scenario.id, complete=True))
+
+    def _until_next(self) -> None:
+        """Let time jump to whatever comes next: an event on its way, a timer of the core, or the player's deadline."""
+        timer = self.core.next_timer()
+        times = [self.deadline]
+        if self.queue:
+            times.append(self.queue[0][0])
+        if timer is not None:
+            times.append(timer)
+        moment = max(self.now, min(times))
+        self.now = moment
+        if self.queue and self.queue[0][0] <= moment:
+            heapq.heappop(self.queue)[2]()
+        elif timer is not None and timer <= moment:
+            self._perform(self.core.tick(moment))
+
+    def _resume(self, *, result: bool) -> None:
+        awaited, self.waiting, self.awaited = self.awaited, None, None
+        match awaited:
+            case Barrier(worlds=worlds) if result:
+                self._wait(_Settling(worlds), lambda: False, int(self.late.settle * MS))
+                return
+            case Barrier(worlds=worlds, bound_ms=bound_ms):
+                for world in worlds:
+                    self._see(
+                        BarrierMissed(
+                            t=self.now, instance=self.instance, world_id=world, partition=0, waited_ms=bound_ms
+                        )
+                    )
+            case _Settling(worlds=worlds):
+                for world in worlds:
+                    upto = self.settle_upto[world]
+                    self._see(Settled(t=self.now, instance=self.instance, world_id=world, upto=upto, proof="barrier"))
+            case AwaitAck() | AwaitRequest() if not result:
+                self._see(
+                    WaitExpired(
+                        t=self.now, instance=self.instance, scenario=self.cast.scenario.id, world_id=awaited.world_id,
+                        awaited=_words(awaited), waited_ms=self._bound(awaited) / MS,
+                    )
+                )  # fmt: skip
+        self._advance(result)
+
+    def _advance(self, result: bool | None) -> None:
+        try:
+            action = self.player.send(result)
+            while (outcome := self._do(action)) is not NotImplemented:
+                action = self.player.send(outcome)
+        except StopIteration:
+            self.done = True
+
+    # --- actions -----------------------------------------------------------------------------------------------
+
+    def _do(self, action: Any) -> Any:
+        """Perform an action at once, or start to wait and return NotImplemented."""
+        match action:
+            case Emit(world_id=world_id, body=body):
+                self.service.emit(body)
+                self._see(Emitted(t=self.now, instance=self.instance, world_id=world_id, body=body))
+            case Behave(world_id=world_id, behaviour=behaviour):
+                self.service.behave(world_id, behaviour)
+                self._new_base()
+            case Produce(records=records):
+                for record in records:
+                    self._append(record.world_id, record.key, record.value)
+                self._new_base()
+            case Ask(streams=streams):
+                answers = [self._ask(*stream) for stream in streams]
+                return all(answers)
+            case StallRelay(stalled=stalled):
+                self._see(
+                    FaultChanged(
+                        t=self.now, instance=self.instance, fault="relay_client_stalled", active=stalled,
+                        worlds=self.cast.worlds,
+                    )
+                )  # fmt: skip
+            case Pause(ms=ms, timeouts=timeouts):
+                return self._wait(
+                    action, lambda: False, int(ms * MS + timeouts * self.run_.setting.gap_timeout_ms * MS)
+                )
+            case AwaitAck(world_id=world_id, run_id=run_id, sequence=sequence):
+                return self._wait(action, lambda: (world_id, run_id, sequence) in self.acked, self._bound(action))
+            case AwaitRequest(world_id=world_id, endpoint=endpoint, count=count, answered=answered):
+                key = (world_id, endpoint, answered)
+                goal = self.base.get(key, 0) + count
+                return self._wait(action, lambda: self.requests.get(key, 0) >= goal, self._bound(action))
+            case Barrier(bound_ms=bound_ms):
+                self._send_marker(action)
+                marker = (f"{self.cast.worlds[0]}-barrier", f"b{self.markers}", 1)
+                return self._wait(action, lambda: marker in self.acked, int(bound_ms * MS))
+        return None
+
+    def _wait(self, action: Any, condition: Callable[[], bool], bound: int) -> Any:
+        self.awaited, self.waiting, self.deadline = action, condition, self.now + bound
+        return NotImplemented
+
+    def _bound(self, action: AwaitAck | AwaitRequest) -> int:
+        return int((action.bound_ms + action.bound_timeouts * self.run_.setting.gap_timeout_ms) * MS)
+
+    def _new_base(self) -> None:
+        self.base = dict(self.requests)
+
+    # --- barrier -----------------------------------------------------------------------------------------------
+
+    def _send_marker(self, action: Barrier) -> None:
+        self.markers += 1
+        self.settle_upto = {world: self.last_delivery.get(world, self.now) for world in action.worlds}
+        plan = StreamPlan(
+            alias="", world_id=f"{self.cast.worlds[0]}-barrier", run_id=f"b{self.markers}", first=1,
+            plan=(("freeze", "marker", "long"),), form="enveloped",
+        )  # fmt: skip
+        self._append(plan.world_id, plan.world_id, encode(plan.body(1), "enveloped"))
+
+    # --- the world around the core -----------------------------------------------------------------------------
+
+    def _append(self, world_id: str, key: str | None, value: bytes) -> None:
+        offset, self.offset = self.offset, self.offset + 1
+        text, encoding = text_of(value)
+        confirmed = self.now + int(self.late.append * MS)
+        self.last_delivery[world_id] = confirmed
+        self._see(
+            Delivered(
+                t=confirmed, instance=self.instance, world_id=world_id, t_sent=self.now, partition=0, offset=offset,
+                key=key, value=text, encoding=encoding,
+            )
+        )  # fmt: skip
+        raw = key.encode() if key is not None else None
+
+        def read() -> None:
+            self._perform(self.core.record(partition=0, offset=offset, key=raw, value=value, now=self.now))
+
+        self._later(self.late.append + self.late.read, read)
+
+    def _ask(self, world_id: str, run_id: str) -> bool:
+        answer = self.core.gate(world_id, run_id)
+        state = answer.get("state")
+        self._see(
+            GateSeen(
+                t=self.now, instance=self.instance, world_id=world_id, run_id=run_id, t_sent=self.now, status=200,
+                state=state if state in {"open", "closed"} else "unknown", body=str(dict(answer)),
+            )
+        )  # fmt: skip
+        return state == "open"
+
+    def _perform(self, effects: Iterable[Effect]) -> None:
+        self.calls += 1
+        for effect in effects:
+            match effect.kind:
+                case "publish_ack":
+                    self._publish(effect)
+                case "http_get":
+                    self._request(effect)
+                case "relay":
+                    self._relay(effect)
+
+    def _publish(self, effect: Any) -> None:
+        offset, self.ack_offset = self.ack_offset, self.ack_offset + 1
+        token, value = effect.token, effect.value
+        key = effect.key.decode("utf-8", "replace") if effect.key is not None else None
+
+        def seen() -> None:
+            text, encoding = text_of(value)
+            ack = reading.ack(text, encoding)
+            world = ack.world_id if ack.world_id is not None else (key or "")
+            self._see(
+                AckSeen(
+                    t=self.now, instance=self.instance, world_id=world, partition=0, offset=offset, key=key, value=text,
+                    encoding=encoding,
+                )
+            )  # fmt: skip
+            if not ack.problem and ack.sequence is not None:
+                self.acked.add((world, ack.run_id or "", ack.sequence))
+                if (world, ack.run_id) in self.cast.streams:
+                    self._ask(world, ack.run_id or "")
+
+        self._later(self.late.ack_seen, seen)
+        self._later(self.late.ack_confirm, lambda: self._perform(self.core.ack_confirmed(token, self.now)))
+
+    def _relay(self, effect: Any) -> None:
+        frame = effect.frame
+
+        def seen() -> None:
+            message = reading.activation(frame, "utf-8", lambda _: True)
+            world = message.world_id if isinstance(message, reading.Activation) else ""
+            self._see(FrameSeen(t=self.now, instance=self.instance, world_id=world, client="main", value=frame))
+
+        self._later(self.late.relay, seen)
+
+    def _request(self, effect: Any) -> None:
+        self._later(self.late.http, lambda: self._received(effect.token, effect.path))
+
+    def _received(self, token: int, path: str) -> None:
+        planned = self.service.plan("GET", path)
+        self._counted(planned, answered=False)
+        self._see(
+            RequestSeen(
+                t=self.now, instance=self.instance, request=planned.request, world_id=planned.world_id,
+                endpoint=planned.endpoint, method="GET", path=path,
+            )
+        )  # fmt: skip
+        delay = self.late.http_timeout if planned.failure == "hung" else planned.delay_ms
+        self._later(delay, lambda: self._answered(token, planned))
+
+    def _answered(self, token: int, planned: PlannedAnswer) -> None:
+        self._counted(planned, answered=True)
+        self._see(
+            AnswerSent(
+                t=self.now, instance=self.instance, request=planned.request, world_id=planned.world_id,
+                endpoint=planned.endpoint, status=planned.status,
+                body=planned.body[:KEPT_BODY].decode("utf-8", "replace"), size=len(planned.body), failure=planned.failure,
+            )
+        )  # fmt: skip
+        if planned.failure:
+            self._perform(self.core.http_failed(token, planned.failure, self.now))
+        else:
+            self._perform(self.core.http_answered(token, planned.status, planned.body, self.now))
+
+    def _counted(self, planned: PlannedAnswer, *, answered: bool) -> None:
+        key = (planned.world_id, planned.endpoint, answered)
+        self.requests[key] = self.requests.get(key, 0) + 1
+
+    def _later(self, delay_ms: float, call: Callable[[], None]) -> None:
+        self.order += 1
+        heapq.heappush(self.queue, (self.now + int(delay_ms * MS), self.order, call))
+
+    def _see(self, observation: Observation) -> None:
+        self.run_.sink(observation)
+
+
+@dataclass(frozen=True, slots=True)
+class _Settling:
+    worlds: tuple[str, ...]
+
+
+def _words(action: AwaitAck | AwaitRequest) -> str:
+    if isinstance(action, AwaitAck):
+        return f"ACK of event {action.sequence} of run {action.run_id!r}"
+    return f"{action.count} {action.endpoint} {'answers' if action.answered else 'requests'}"

@@ -1,0 +1,158 @@
+"""The scripted WorldService without I/O: knows the truth of each world and answers as the scenario says."""
+
+import json
+from collections import deque
+from dataclasses import dataclass, field
+from typing import Any, Literal
+from urllib.parse import unquote, urlsplit
+
+from ackgap.scenario.model import Answer, Behaviour
+
+Endpoint = Literal["state_hash", "snapshot", "entry", "other"]
+PREFIX, ACTIVATION, PROBE = "/worlds/", "/activation", "/activation/state_hash"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedAnswer:
+    """How one request is to be answered."""
+
+    request: int
+    world_id: str
+    endpoint: Endpoint
+    status: int
+    headers: dict[str, str]
+    body: bytes
+    delay_ms: int
+    failure: str
+
+
+@dataclass(slots=True)
+class _Run:
+    """Bodies of one run in the order of emission, and the state after each sequence."""
+
+    entries: dict[str, dict[str, Any]] = field(default_factory=dict)
+    states: dict[int, dict[str, Any]] = field(default_factory=dict)
+    last: int = 0
+
+
+@dataclass(slots=True)
+class _World:
+    runs: dict[str, _Run] = field(default_factory=dict)
+    latest: str = ""
+    scripts: dict[str, deque[Answer]] = field(default_factory=dict)
+
+
+class ScriptedWorldService:
+    """Truth and behaviour of many worlds."""
+
+    def __init__(self) -> None:
+        self.worlds: dict[str, _World] = {}
+        self.requests = 0
+
+    def emit(self, body: dict[str, Any]) -> None:
+        """From now on this event is part of the truth."""
+        world = self.worlds.setdefault(body["world_id"], _World())
+        run = world.runs.setdefault(body["run_id"], _Run())
+        world.latest = body["run_id"]
+        kept = (
+            "strategy_id",
+            "side",
+            "active",
+            "weight",
+            "freeze",
+            "drain",
+            "effective_mode",
+            "execution_domain",
+            "etag",
+            "ts",
+        )
+        sides = run.entries.setdefault(str(body.get("strategy_id")), {})
+        sides[str(body.get("side"))] = {name: body[name] for name in kept if name in body}
+        run.last = max(run.last, body["sequence"])
+        run.states[body["sequence"]] = {
+            "world_id": body["world_id"],
+            "run_id": body["run_id"],
+            "sequence": body["sequence"],
+            "version": body.get("version", 1),
+            "state_hash": body.get("state_hash", "unknown"),
+            "etag": body.get("etag"),
+            "ts": body.get("ts"),
+            "state": {strategy: dict(by_side) for strategy, by_side in run.entries.items()},
+        }
+
+    def behave(self, world_id: str, behaviour: Behaviour) -> None:
+        """Replace what is left of the world's script."""
+        world = self.worlds.setdefault(world_id, _World())
+        world.scripts = {"state_hash": deque(behaviour.state_hash), "snapshot": deque(behaviour.snapshot)}
+
+    def plan(self, method: str, target: str) -> PlannedAnswer:
+        """Decide the answer to a request; `target` is path and query as they came over the wire."""
+        self.requests += 1
+        world_id, endpoint = address(target)
+        world = self.worlds.get(world_id)
+        script = self._next(world, endpoint)
+        headers = {"Content-Type": "application/json"}
+        if method != "GET":
+            return self._problem(world_id, endpoint, 405, "only GET is offered here", script)
+        if world is None or not world.latest or endpoint == "other":
+            return self._problem(world_id, endpoint, 404, f"no such world or resource: {world_id!r}", script)
+        truth = self._truth(world, script)
+        if script.status != 200:
+            return self._problem(world_id, endpoint, script.status, "scripted", script)
+        document = dict(truth) if endpoint == "snapshot" else {"state_hash": truth["state_hash"], "world_id": world_id}
+        document.update(script.change)
+        for name in script.drop:
+            document.pop(name, None)
+        body = script.text.encode() if script.text is not None else json.dumps(document, ensure_ascii=False).encode()
+        body += b" " * max(0, script.size - len(body))
+        headers["ETag"] = f'"{truth["state_hash"].encode("ascii", "replace").decode()}"'
+        return PlannedAnswer(
+            request=self.requests, world_id=world_id, endpoint=endpoint, status=200, headers=headers, body=body,
+            delay_ms=script.delay_ms, failure=script.failure,
+        )  # fmt: skip
+
+    def _truth(self, world: _World, script: Answer) -> dict[str, Any]:
+        run = world.runs.get(script.run or world.latest) or world.runs[world.latest]
+        known = [s for s in run.states if script.at is None or s <= script.at]
+        return run.states[max(known, default=min(run.states))]
+
+    @staticmethod
+    def _next(world: _World | None, endpoint: Endpoint) -> Answer:
+        queue = world.scripts.get(endpoint) if world is not None else None
+        if not queue:
+            return Answer()
+        answer = queue[0]
+        if answer.times == 1:
+            queue.popleft()
+        elif answer.times > 1:
+            fields = {name: getattr(answer, name) for name in Answer.__dataclass_fields__}
+            queue[0] = Answer(**{**fields, "times": answer.times - 1})
+        return answer
+
+    def _problem(self, world_id: str, endpoint: Endpoint, status: int, detail: str, script: Answer) -> PlannedAnswer:
+        titles = {404: "Not found", 405: "Method not allowed"}
+        document = {
+            "type": "about:blank",
+            "title": titles.get(status, "Unavailable"),
+            "status": status,
+            "detail": detail,
+        }
+        return PlannedAnswer(
+            request=self.requests, world_id=world_id, endpoint=endpoint, status=status,
+            headers={"Content-Type": "application/problem+json"}, body=json.dumps(document).encode(),
+            delay_ms=script.delay_ms, failure=script.failure,
+        )  # fmt: skip
+
+
+def address(target: str) -> tuple[str, Endpoint]:
+    """World id and endpoint of a request target; ids are decoded exactly once."""
+    parts = urlsplit(target) if not target.startswith("//") else urlsplit("/" + target.lstrip("/"))
+    path = parts.path
+    if not path.startswith(PREFIX):
+        return "", "other"
+    rest = path[len(PREFIX) :]
+    if rest.endswith(PROBE):
+        return unquote(rest[: -len(PROBE)]), "state_hash"
+    if rest.endswith(ACTIVATION):
+        return unquote(rest[: -len(ACTIVATION)]), "entry" if "strategy_id=" in parts.query else "snapshot"
+    return unquote(rest.partition("/")[0]), "other"

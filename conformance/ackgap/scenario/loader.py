@@ -1,0 +1,85 @@
+"""Reads scenario files. Every error names the file, the field, what was expected and the nearest valid word."""
+
+import difflib
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from ackgap.contract import Contract, ContractError, load_yaml
+from ackgap.scenario.model import Scenario
+
+
+class ScenarioError(ContractError):
+    """A scenario that cannot be used."""
+
+
+def load_file(path: Path, contract: Contract) -> Scenario:
+    """Load one scenario file. Raises ScenarioError."""
+    try:
+        source = load_yaml(path)
+    except ContractError as error:
+        raise ScenarioError(str(error)) from error
+    scenario = parse(source, contract, path=str(path))
+    if scenario.id != path.stem and path.is_relative_to(contract.folder):
+        raise ScenarioError(f"{path}: id is {scenario.id!r}; it must be the name of the file, {path.stem!r}")
+    return scenario
+
+
+def parse(source: Any, contract: Contract, *, path: str) -> Scenario:
+    """Check a scenario mapping against its schema and the catalogue. Raises ScenarioError."""
+    error = next(iter(contract.validator("scenario").iter_errors(source)), None)
+    if error is not None:
+        raise ScenarioError(f"{path}: {_where(error)}: {_said(error)}")
+    for requirement in source["exercises"]:
+        if requirement not in contract.requirements:
+            near = difflib.get_close_matches(requirement, contract.requirements, n=1)
+            hint = f"; did you mean {near[0]}?" if near else ""
+            raise ScenarioError(f"{path}: exercises: {requirement!r} is not in the requirement catalogue{hint}")
+    return Scenario(
+        id=source["id"],
+        title=source["title"],
+        group=source.get("group") or source["exercises"][0].partition("-")[0],
+        exercises=tuple(source["exercises"]),
+        applies_to=source.get("settings", "any"),
+        timeout=source.get("timeout", "default"),
+        source=source,
+        path=path,
+        weight_timeouts=_weight(source["steps"]),
+    )
+
+
+def dump(scenario: Scenario) -> str:
+    """The scenario as a YAML file that loads to the same scenario."""
+    return yaml.safe_dump(scenario.source, sort_keys=False, allow_unicode=True, width=110)
+
+
+def _weight(steps: list[dict[str, Any]]) -> float:
+    """How long the scenario lasts, in gap timeouts, roughly."""
+    total = 0.0
+    for step in steps:
+        wait = step.get("wait", {})
+        total += wait.get("timeouts", 0) + wait.get("ms", 0) / 3000
+        total += 0.9 if "request" in wait or "answered" in wait else 0.0
+    return total
+
+
+def _where(error: Any) -> str:
+    return "/".join(str(part) for part in error.absolute_path) or "top level"
+
+
+def _said(error: Any) -> str:
+    while error.context:
+        error = max(error.context, key=lambda e: len(e.absolute_path))
+    if error.validator == "additionalProperties" and isinstance(error.instance, dict):
+        known = list(error.schema.get("properties", {}))
+        for name in error.instance:
+            if name not in known:
+                near = difflib.get_close_matches(str(name), known, n=1)
+                hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(known)}"
+                return f"unknown key {name!r}; {hint}"
+    if error.validator == "enum":
+        near = difflib.get_close_matches(str(error.instance), [str(e) for e in error.validator_value], n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        return f"{error.instance!r} is not one of {', '.join(map(str, error.validator_value))}{hint}"
+    return str(error.message)
