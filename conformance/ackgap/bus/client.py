@@ -1,0 +1,154 @@
+"""The kit's own Kafka client: confirmed appends and followed topics, on confluent-kafka in threads."""
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
+
+from ackgap.bus.transport import BusError, Record
+
+CONNECT_TIMEOUT_S = 15.0
+PRODUCE_TIMEOUT_MS = 20_000
+
+
+class KafkaClient:
+    """One producer and one consumer thread per followed topic."""
+
+    def __init__(self, bootstrap: str, extra: dict[str, Any] | None = None) -> None:
+        self.common: dict[str, Any] = {
+            "bootstrap.servers": bootstrap,
+            "log_level": 0,
+            "broker.address.family": "v4",
+            **(extra or {}),
+        }
+        self.loop = asyncio.get_running_loop()
+        self.producer = Producer(
+            {
+                **self.common,
+                "linger.ms": 0,
+                "enable.idempotence": False,
+                "max.in.flight": 1,
+                "retries": 5,
+                "message.timeout.ms": PRODUCE_TIMEOUT_MS,
+                "message.max.bytes": 8 << 20,
+                "queue.buffering.max.messages": 1_000_000,
+            }
+        )
+        self.stopping = threading.Event()
+        self.threads: list[threading.Thread] = []
+        self.jumps = 0
+        poller = threading.Thread(target=self._poll_producer, name="ackgap-producer", daemon=True)
+        poller.start()
+        self.threads.append(poller)
+
+    async def produce(self, *, topic: str, partition: int, key: bytes | None, value: bytes | None) -> Record:
+        """Append one record; see `Bus.produce`."""
+        future: asyncio.Future[Record] = self.loop.create_future()
+
+        def delivered(error: KafkaError | None, message: Message) -> None:
+            t = time.monotonic_ns()
+            self.loop.call_soon_threadsafe(self._resolve, future, error, message, t)
+
+        self.producer.produce(topic, value=value, key=key, partition=partition, on_delivery=delivered)
+        return await future
+
+    async def follow(self, topic: str, on_record: Callable[[Record], None]) -> None:
+        """Follow a topic from its present end; see `Bus.follow`."""
+        ready: asyncio.Future[None] = self.loop.create_future()
+        thread = threading.Thread(
+            target=self._consume, args=(topic, on_record, ready), name=f"ackgap-follow-{topic}", daemon=True
+        )
+        thread.start()
+        self.threads.append(thread)
+        await ready
+
+    async def metadata(self, topic: str | None = None) -> Any:
+        """Cluster metadata. Raises BusError if the broker does not answer."""
+        try:
+            return await asyncio.to_thread(self.producer.list_topics, topic, CONNECT_TIMEOUT_S)
+        except KafkaException as error:
+            raise BusError(
+                f"no broker answers at {self.common['bootstrap.servers']}: {error.args[0].str()}",
+                "check the address, or use --bus embedded",
+            ) from error
+
+    async def close(self) -> None:
+        """Stop the threads; unconfirmed records are given up."""
+        self.stopping.set()
+        for thread in self.threads:
+            await asyncio.to_thread(thread.join, 5.0)
+        self.threads.clear()
+
+    def _poll_producer(self) -> None:
+        while not self.stopping.is_set():
+            self.producer.poll(0.05)
+
+    @staticmethod
+    def _resolve(future: "asyncio.Future[Record]", error: KafkaError | None, message: Message, t: int) -> None:
+        if future.done():
+            return
+        if error is not None:
+            future.set_exception(BusError(f"a record could not be appended to {message.topic()}: {error.str()}"))
+            return
+        future.set_result(_record(message, t))
+
+    def _consume(self, topic: str, on_record: Callable[[Record], None], ready: "asyncio.Future[None]") -> None:
+        consumer = Consumer(
+            {
+                **self.common,
+                "group.id": f"ackgap-kit-{topic}",
+                "enable.auto.commit": False,
+                "auto.offset.reset": "latest",
+                "fetch.wait.max.ms": 20,
+                "fetch.message.max.bytes": 16 << 20,
+                "receive.message.max.bytes": 64 << 20,
+            }
+        )
+        try:
+            partitions = consumer.list_topics(topic, CONNECT_TIMEOUT_S).topics[topic].partitions
+            starts = {}
+            for partition in partitions:
+                place = TopicPartition(topic, partition)
+                starts[partition] = consumer.get_watermark_offsets(place, CONNECT_TIMEOUT_S)[1]
+            consumer.assign([TopicPartition(topic, p, start) for p, start in starts.items()])
+        except (KafkaException, KeyError) as error:
+            self.loop.call_soon_threadsafe(ready.set_exception, BusError(f"topic {topic} cannot be read: {error}"))
+            consumer.close()
+            return
+        self.loop.call_soon_threadsafe(ready.set_result, None)
+        expected = dict(starts)
+        while not self.stopping.is_set():
+            messages = consumer.consume(256, 0.05)
+            t = time.monotonic_ns()
+            batch = []
+            for message in messages:
+                if message.error() is not None:
+                    continue
+                record = _record(message, t)
+                if record.offset != expected.get(record.partition, record.offset):
+                    self.jumps += 1
+                expected[record.partition] = record.offset + 1
+                batch.append(record)
+            if batch:
+                self.loop.call_soon_threadsafe(_hand_over, on_record, batch)
+        consumer.close()
+
+
+def _hand_over(on_record: Callable[[Record], None], batch: list[Record]) -> None:
+    for record in batch:
+        on_record(record)
+
+
+def _record(message: Message, t: int) -> Record:
+    key, value = message.key(), message.value()
+    return Record(
+        topic=message.topic() or "",
+        partition=message.partition() or 0,
+        offset=message.offset() if message.offset() is not None else -1,  # type: ignore[arg-type]
+        key=key.encode() if isinstance(key, str) else key,
+        value=value.encode() if isinstance(value, str) else value,
+        t=t,
+    )

@@ -1,0 +1,98 @@
+"""The kit's own brokers as child processes: kfake where its binary is, librdkafka's mock cluster elsewhere."""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from ackgap.bus.child import BrokerProcess
+from ackgap.bus.client import KafkaClient
+from ackgap.bus.transport import BusError, Record
+
+# The mock drops the oldest batches beyond these, without a word (per partition).
+MOCK_BATCHES = 100_000
+MOCK_BYTES = 5 << 20
+
+
+class _OwnBroker:
+    """What both have in common."""
+
+    kind = ""
+
+    def __init__(self, *command: str) -> None:
+        self.process = BrokerProcess(*command)
+        self.bootstrap = ""
+        self.fallback_reason = ""
+        self.client: KafkaClient | None = None
+
+    async def start(self) -> None:
+        """Start the process and connect to it. Raises BusError."""
+        self.bootstrap = await self.process.start()
+        self.client = KafkaClient(self.bootstrap)
+
+    async def create_topic(self, name: str, partitions: int) -> None:
+        """Create a topic. Raises BusError."""
+        await self.process.ask({"do": "create_topic", "topic": name, "partitions": partitions})
+
+    async def produce(self, *, topic: str, partition: int, key: bytes | None, value: bytes | None) -> Record:
+        """See `Bus.produce`."""
+        if self.client is None:
+            raise BusError("the bus was not started")
+        return await self.client.produce(topic=topic, partition=partition, key=key, value=value)
+
+    async def follow(self, topic: str, on_record: Callable[[Record], None]) -> None:
+        """See `Bus.follow`."""
+        if self.client is None:
+            raise BusError("the bus was not started")
+        await self.client.follow(topic, on_record)
+
+    async def lost_records(self) -> int:
+        """Jumps of offsets that were seen."""
+        return self.client.jumps if self.client is not None else 0
+
+    async def close(self) -> None:
+        """Disconnect and end the process."""
+        client, self.client = self.client, None
+        if client is not None:
+            await client.close()
+        await self.process.stop()
+
+
+class EmbeddedBus(_OwnBroker):
+    """The broker on kfake."""
+
+    kind = "embedded"
+
+    def __init__(self, binary: Path) -> None:
+        super().__init__(str(binary))
+
+    async def control(self, command: dict[str, Any]) -> dict[str, Any]:
+        """Faults, delays and state; see the broker's source for the commands."""
+        return await self.process.ask(command)
+
+
+class MockBus(_OwnBroker):
+    """librdkafka's mock cluster in a process of its own, since some clients make it abort."""
+
+    kind = "mock"
+
+    def __init__(self) -> None:
+        super().__init__(sys.executable, "-m", "ackgap.bus.mock_process")
+        self.appended: dict[tuple[str, int], tuple[int, int]] = {}
+
+    async def produce(self, *, topic: str, partition: int, key: bytes | None, value: bytes | None) -> Record:
+        """See `Bus.produce`; counts what the mock has to keep."""
+        batches, size = self.appended.get((topic, partition), (0, 0))
+        self.appended[topic, partition] = (batches + 1, size + len(value or b"") + len(key or b"") + 100)
+        return await super().produce(topic=topic, partition=partition, key=key, value=value)
+
+    async def lost_records(self) -> int:
+        """Also counts partitions that have outgrown what the mock keeps."""
+        full = sum(1 for batches, size in self.appended.values() if batches > MOCK_BATCHES or size > MOCK_BYTES)
+        return full + await super().lost_records()
+
+    async def control(self, command: dict[str, Any]) -> dict[str, Any]:
+        """The mock is not steered."""
+        raise BusError(
+            f"the mock broker cannot do {command.get('do')}", "build the embedded broker: see `ackgap doctor`"
+        )
