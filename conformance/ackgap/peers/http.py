@@ -1,0 +1,119 @@
+"""The scripted WorldService as a real HTTP server on a loopback port, misbehaving as the scenario says."""
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+from typing import Any
+
+from ackgap.peers.worldservice import PlannedAnswer, ScriptedWorldService
+
+KEPT_BODY = 65_536
+HEAD_LIMIT = 65_536
+IDLE_TIMEOUT_S = 60.0
+HANG_S = 60.0
+PHRASES = {
+    200: "OK",
+    404: "Not Found",
+    405: "Method Not Allowed",
+    500: "Internal Server Error",
+    503: "Service Unavailable",
+}
+
+OnRequest = Callable[[PlannedAnswer, str, str], None]
+OnAnswer = Callable[[PlannedAnswer, str], None]
+
+
+class WorldServiceServer:
+    """HTTP/1.1 by hand, since it has to break the rules on purpose: cut bodies, resets, silence.
+
+    `on_request` is told of each request before it is answered, `on_answer` just before the last byte leaves (or when
+    the answer is given up), so that no reaction of the target can be recorded earlier than its cause.
+    """
+
+    def __init__(self, service: ScriptedWorldService, *, on_request: OnRequest, on_answer: OnAnswer) -> None:
+        self.service, self.on_request, self.on_answer = service, on_request, on_answer
+        self.server: asyncio.Server | None = None
+        self.connections: set[asyncio.Task[Any]] = set()
+        self.url = ""
+
+    async def start(self) -> None:
+        """Listen on a free loopback port."""
+        self.server = await asyncio.start_server(self._connected, "127.0.0.1", 0, limit=HEAD_LIMIT)
+        port = self.server.sockets[0].getsockname()[1]
+        self.url = f"http://127.0.0.1:{port}"
+
+    async def close(self) -> None:
+        """Close the port and every connection."""
+        if self.server is None:
+            return
+        self.server.close()
+        for task in tuple(self.connections):
+            task.cancel()
+        await asyncio.gather(*self.connections, return_exceptions=True)
+        self.server = None
+
+    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        if task is not None:
+            self.connections.add(task)
+            task.add_done_callback(self.connections.discard)
+        with contextlib.suppress(ConnectionError, TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
+            while await self._one(reader, writer):
+                pass
+        writer.close()
+
+    async def _one(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+        """Serve one request. False when the connection is over."""
+        head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), IDLE_TIMEOUT_S)
+        line = head.split(b"\r\n", 1)[0].decode("latin-1").split(" ")
+        if len(line) != 3:
+            return False
+        method, target = line[0], line[1]
+        planned = self.service.plan(method, target)
+        self.on_request(planned, method, target)
+        if planned.delay_ms and not await self._patient(planned.delay_ms / 1000, reader):
+            self.on_answer(planned, "gone")
+            return False
+        return await self._answer(planned, reader, writer)
+
+    async def _answer(self, planned: PlannedAnswer, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+        if planned.failure == "refused":
+            self.on_answer(planned, "refused")
+            writer.transport.abort()
+            return False
+        if planned.failure == "hung":
+            await self._patient(HANG_S, reader)
+            self.on_answer(planned, "hung")
+            return False
+        head = [
+            f"HTTP/1.1 {planned.status} {PHRASES.get(planned.status, 'Scripted')}",
+            f"Content-Length: {len(planned.body)}",
+        ]
+        head += [f"{name}: {value}" for name, value in planned.headers.items()]
+        writer.write(("\r\n".join(head) + "\r\n\r\n").encode("latin-1"))
+        if planned.failure == "cut":
+            self.on_answer(planned, "cut")
+            writer.write(planned.body[: len(planned.body) // 2])
+            await writer.drain()
+            return False
+        try:
+            for start in range(0, max(0, len(planned.body) - KEPT_BODY), KEPT_BODY):
+                writer.write(planned.body[start : start + KEPT_BODY])
+                await writer.drain()
+            sent = len(range(0, max(0, len(planned.body) - KEPT_BODY), KEPT_BODY)) * KEPT_BODY
+            self.on_answer(planned, "")
+            writer.write(planned.body[sent:])
+            await writer.drain()
+        except ConnectionError:
+            self.on_answer(planned, "gone")
+            return False
+        return True
+
+    @staticmethod
+    async def _patient(seconds: float, reader: asyncio.StreamReader) -> bool:
+        """Wait, unless the target hangs up first. Returns whether it is still there."""
+        try:
+            early = await asyncio.wait_for(reader.read(1), seconds)
+        except TimeoutError:
+            return True
+        return bool(early)

@@ -1,0 +1,35 @@
+"""The targets that ship with the kit."""
+
+import sys
+
+from ackgap.target.spec import Observe, TargetSpec
+
+MODULE = "ackgap_reference.service.main"
+CORE = "ackgap_reference.gateway:build"
+
+
+def reference(*, core: str = CORE, name: str = "reference", version: str = "") -> TargetSpec:
+    """The reference Gateway as a process of its own; `core` may name another core factory."""
+    return TargetSpec(
+        name=name,
+        version=version,
+        command=(sys.executable, "-m", MODULE, "gateway"),
+        env={
+            "KAFKA_BROKERS": "{bus.bootstrap}",
+            "ACTIVATION_TOPIC": "{bus.activation_topic}",
+            "ACK_TOPIC": "{bus.ack_topic}",
+            "GROUP_ID": "{bus.group}",
+            "WORLDSERVICE_URL": "{worldservice.url}",
+            "GAP_TIMEOUT_MS": "{settings.gap_timeout_ms}",
+            "RESYNC_ENFORCED": "{settings.resync_enforced}",
+            "HTTP_PORT": "{port.http}",
+            "LOG_LEVEL": "warning",
+            "CORE": core,
+        },
+        ready_http="http://{host}:{port.http}/ready",
+        observe=Observe(
+            gate="http://{host}:{port.http}/worlds/{world_id}/order-gate?run_id={run_id}",
+            relay="ws://{host}:{port.http}/ws",
+            metrics="http://{host}:{port.http}/metrics",
+        ),
+    )

@@ -1,0 +1,154 @@
+"""Puts the parts together: one event loop, one core, everything else at its edges."""
+
+import asyncio
+import contextlib
+import importlib
+import logging
+import time
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any
+
+from confluent_kafka import Message
+
+from ackgap_reference.gateway import Gateway
+from ackgap_reference.messages import Event
+from ackgap_reference.service.bus import AckProducer, ActivationConsumer
+from ackgap_reference.service.http import HttpFace
+from ackgap_reference.service.metrics import Metrics
+from ackgap_reference.service.relay import RelayHub
+from ackgap_reference.service.resync import ResyncClient
+from ackgap_reference.service.settings import Settings
+
+log = logging.getLogger("ackgap.reference")
+
+DRAIN_S = 5.0
+
+
+class GatewayService:
+    """A running reference Gateway."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        module, _, name = settings.core.partition(":")
+        factory = getattr(importlib.import_module(module), name)
+        self.core: Gateway = factory(
+            gap_timeout_ms=settings.gap_timeout_ms, resync_enforced=settings.resync_enforced, seed=settings.seed
+        )
+        self.core.enveloped = settings.wire_form == "enveloped"
+        self.core.timestamp = _wall_clock  # type: ignore[method-assign]  # the core reads no clock
+        self.core.observe_ack = self._ack_begins
+        self.metrics = Metrics()
+        self.relay = RelayHub(self.metrics)
+        self.open_acks: dict[int, int | None] = {}
+        self.timer: asyncio.TimerHandle | None = None
+        self.stopping = False
+        self.drained = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        self.loop = loop
+        self.consumer = ActivationConsumer(settings, loop, self._batch)
+        self.acks = AckProducer(settings, loop, self._ack_reported)
+        self.resync = ResyncClient(
+            base=settings.worldservice_url,
+            timeout_ms=settings.http_timeout_ms,
+            body_limit=settings.body_limit,
+            answered=self._answered,
+            failed=self._failed,
+        )
+        self.http = HttpFace(
+            gate=self.core.gate,
+            ready=lambda: self.consumer.assigned and not self.stopping,
+            refresh=lambda: self.metrics.take_over(self.core.counters()),
+            metrics=self.metrics,
+            relay=self.relay,
+        )
+
+    async def start(self) -> None:
+        """Listen, then join the group. Raises OSError if the port cannot be had."""
+        await self.http.start(self.settings.http_host, self.settings.http_port)
+        self.consumer.start()
+        log.info("listening", extra={"host": self.settings.http_host, "port": self.http.port})
+
+    async def stop(self) -> None:
+        """Stop reading, let open ACKs through, commit, leave."""
+        self.stopping = True
+        self.consumer.stopping.set()
+        if self.open_acks:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self.drained.wait(), DRAIN_S)
+        await self.consumer.stop()
+        await self.acks.stop(DRAIN_S)
+        await self.resync.close()
+        if self.timer is not None:
+            self.timer.cancel()
+        await self.http.stop()
+        log.info("stopped", extra={"counters": dict(self.core.counters())})
+
+    # --- inputs of the core ------------------------------------------------------------------------------------
+
+    def _batch(self, messages: list[Message]) -> None:
+        for message in messages:
+            now = time.monotonic_ns()
+            key, value = message.key(), message.value()
+            effects = self.core.record(
+                partition=message.partition() or 0,
+                offset=message.offset() or 0,
+                key=key.encode() if isinstance(key, str) else key,
+                value=value.encode() if isinstance(value, str) else value,
+                now=now,
+            )
+            self._perform(effects)
+        self.consumer.done(len(messages))
+
+    def _ack_reported(self, token: int, confirmed: bool) -> None:
+        now = time.monotonic_ns()
+        began = self.open_acks.pop(token, None)
+        if self.stopping and not self.open_acks:
+            self.drained.set()
+        if confirmed and began is not None:
+            self.metrics.latency.observe((now - began) / 1e6)
+        self._perform(self.core.ack_confirmed(token, now) if confirmed else self.core.ack_failed(token, now))
+
+    def _answered(self, token: int, status: int, body: bytes) -> None:
+        self._perform(self.core.http_answered(token, status, body, time.monotonic_ns()))
+
+    def _failed(self, token: int, reason: str) -> None:
+        log.info("resync request failed", extra={"reason": reason})
+        self._perform(self.core.http_failed(token, reason, time.monotonic_ns()))
+
+    def _tick(self) -> None:
+        self.timer = None
+        self._perform(self.core.tick(time.monotonic_ns()))
+
+    def _ack_begins(self, event: Event, token: int) -> None:
+        self.open_acks[token] = time.monotonic_ns()
+
+    # --- effects of the core -----------------------------------------------------------------------------------
+
+    def _perform(self, effects: Iterable[Any]) -> None:
+        for effect in effects:
+            match effect.kind:
+                case "publish_ack":
+                    self.open_acks.setdefault(effect.token, None)
+                    self.acks.publish(effect.token, effect.key, effect.value)
+                case "http_get" if not self.stopping:
+                    self.resync.get(effect.token, effect.path)
+                case "relay":
+                    self.relay.publish(effect.frame)
+                case "commit":
+                    self.consumer.commit(effect.partition, effect.offset)
+        self._arm()
+
+    def _arm(self) -> None:
+        """Wake up when the core's next timer is due, and not before."""
+        due = self.core.next_timer()
+        if self.timer is not None:
+            self.timer.cancel()
+            self.timer = None
+        if due is not None and not self.stopping:
+            pause = max(0.0, (due - time.monotonic_ns()) / 1e9)
+            self.timer = self.loop.call_later(pause, self._tick)
+
+
+def _wall_clock(now: int) -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,0 +1,155 @@
+"""The Gateway's two ends of the ControlBus: a consumer group with commits of its own, and the ACK producer."""
+
+import asyncio
+import logging
+import threading
+from collections.abc import Callable
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
+
+from ackgap_reference.service.settings import Settings
+
+log = logging.getLogger("ackgap.reference.bus")
+
+BATCH = 500
+MOST_WAITING = 20_000  # records handed over and not processed yet; beyond it reading pauses
+COMMIT_EVERY_S = 0.25
+Handler = Callable[[list[Message]], None]
+
+
+class ActivationConsumer:
+    """Polls in a thread, hands batches to the event loop, commits only what it is told to."""
+
+    def __init__(self, settings: Settings, loop: asyncio.AbstractEventLoop, on_batch: Handler) -> None:
+        self.topic, self.loop, self.on_batch = settings.activation_topic, loop, on_batch
+        self.consumer = Consumer(
+            {
+                "bootstrap.servers": settings.kafka_brokers,
+                "group.id": settings.group_id,
+                "enable.auto.commit": False,
+                "enable.auto.offset.store": False,
+                "auto.offset.reset": "earliest",
+                "fetch.wait.max.ms": 20,
+                "session.timeout.ms": 10_000,
+                "partition.assignment.strategy": "range",
+                "broker.address.family": "v4",
+                "log_level": 3,
+            }
+        )
+        self.assigned = False
+        self.stopping = threading.Event()
+        self.waiting = 0
+        self.commits: dict[int, int] = {}
+        self.turn = threading.Lock()
+        self.thread = threading.Thread(target=self._run, name="activation-consumer", daemon=True)
+
+    def start(self) -> None:
+        """Join the group and begin to read."""
+        self.consumer.subscribe([self.topic], on_assign=self._assigned, on_revoke=self._revoked)
+        self.thread.start()
+
+    def commit(self, partition: int, offset: int) -> None:
+        """Note that all below `offset` is done; written soon, and at the latest on leaving."""
+        with self.turn:
+            self.commits[partition] = offset
+
+    def done(self, records: int) -> None:
+        """So many records of the last batches were processed."""
+        self.waiting -= records
+
+    async def stop(self) -> None:
+        """Stop reading, commit, and leave the group."""
+        self.stopping.set()
+        await asyncio.to_thread(self.thread.join, 10.0)
+
+    def _assigned(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        log.info("assigned", extra={"partitions": [p.partition for p in partitions]})
+        self.assigned = True
+
+    def _revoked(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        self._write_commits(asynchronous=False)
+        self.assigned = False
+
+    def _run(self) -> None:
+        wakeups = 0
+        while not self.stopping.is_set():
+            if self.waiting > MOST_WAITING:
+                self.stopping.wait(0.02)
+                continue
+            messages = self.consumer.consume(BATCH, 0.05)
+            good = [m for m in messages if m.error() is None]
+            for message in messages:
+                self._tell(message.error())
+            if good:
+                self.waiting += len(good)
+                self.loop.call_soon_threadsafe(self.on_batch, good)
+            wakeups += 1
+            if wakeups % int(COMMIT_EVERY_S / 0.05) == 0:
+                self._write_commits(asynchronous=True)
+        self._write_commits(asynchronous=False)
+        self.consumer.close()
+
+    def _write_commits(self, *, asynchronous: bool) -> None:
+        with self.turn:
+            commits, self.commits = self.commits, {}
+        if not commits:
+            return
+        offsets = [TopicPartition(self.topic, p, o) for p, o in commits.items()]
+        try:
+            if asynchronous:
+                self.consumer.commit(offsets=offsets, asynchronous=True)
+            else:
+                self.consumer.commit(offsets=offsets, asynchronous=False)
+        except KafkaException as error:
+            log.warning("commit failed; it is tried again", extra={"error": str(error)})
+            with self.turn:
+                self.commits = {**commits, **self.commits}
+
+    @staticmethod
+    def _tell(error: KafkaError | None) -> None:
+        if error is not None and error.code() != KafkaError._PARTITION_EOF:
+            log.warning("read error", extra={"error": error.str()})
+
+
+class AckProducer:
+    """Publishes ACKs and reports for each whether the broker has it."""
+
+    def __init__(
+        self, settings: Settings, loop: asyncio.AbstractEventLoop, report: Callable[[int, bool], None]
+    ) -> None:
+        self.topic, self.loop, self.report = settings.ack_topic, loop, report
+        self.producer = Producer(
+            {
+                "bootstrap.servers": settings.kafka_brokers,
+                "acks": "all",
+                "linger.ms": 0,
+                "message.timeout.ms": 5_000,
+                "broker.address.family": "v4",
+                "log_level": 3,
+            }
+        )
+        self.stopping = threading.Event()
+        self.thread = threading.Thread(target=self._poll, name="ack-producer", daemon=True)
+        self.thread.start()
+
+    def publish(self, token: int, key: bytes | None, value: bytes) -> None:
+        """Hand one ACK over; the outcome is reported under the token."""
+
+        def delivered(error: KafkaError | None, message: Message) -> None:
+            self.loop.call_soon_threadsafe(self.report, token, error is None)
+
+        try:
+            self.producer.produce(self.topic, value=value, key=key, on_delivery=delivered)
+        except (KafkaException, BufferError) as error:
+            log.warning("ACK not accepted", extra={"error": str(error)})
+            self.loop.call_soon(self.report, token, False)
+
+    async def stop(self, grace_s: float) -> None:
+        """Wait for what is on its way, then stop."""
+        await asyncio.to_thread(self.producer.flush, grace_s)
+        self.stopping.set()
+        await asyncio.to_thread(self.thread.join, 2.0)
+
+    def _poll(self) -> None:
+        while not self.stopping.is_set():
+            self.producer.poll(0.1)
