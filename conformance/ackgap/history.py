@@ -47,16 +47,16 @@ class InstanceStarted(Observation):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Calibrated(Observation):
-    """Latencies of the target and of the tester as measured at the `begin` or the `end` of the run, all ms.
+    """Latencies of the target and of the tester, all ms: idle at the `begin` and the `end` of the run, and `during` it
+    whenever the load makes a round trip slower than any before.
 
     `round_trip_*` is from the confirmed append of an in-order event to the sight of its ACK; `gate_ms` and `relay_ms`
     are the largest delay from that sight until gate and relay show the event (0 when at once or not observed).
-    `poll_ms` is how much longer a round trip takes at worst because the target polls in intervals.
     """
 
     kind: ClassVar[str] = "calibrated"
 
-    when: Literal["begin", "end"]
+    when: Literal["begin", "during", "end"]
     samples: int
     round_trip_p50_ms: float
     round_trip_p99_ms: float

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ackgap.harness.player import Ask, Barrier, Player, Produce, play
+from ackgap.harness.wire import stream_of, world_of
 from ackgap.history import (
     AckSeen,
     AnswerSent,
@@ -29,7 +30,6 @@ from ackgap.history import (
     WaitExpired,
     text_of,
 )  # fmt: skip
-from ackgap.oracle import reading
 from ackgap.peers.worldservice import PlannedAnswer, ScriptedWorldService
 from ackgap.scenario.emission import StreamPlan, encode
 from ackgap.scenario.model import AwaitAck, AwaitRequest, Behave, Cast, Emit, Pause, Setting, StallRelay
@@ -301,18 +301,17 @@ class _Played:
 
         def seen() -> None:
             text, encoding = text_of(value)
-            ack = reading.ack(text, encoding)
-            world = ack.world_id if ack.world_id is not None else (key or "")
             self._see(
                 AckSeen(
-                    t=self.now, instance=self.instance, world_id=world, partition=0, offset=offset, key=key, value=text,
-                    encoding=encoding,
+                    t=self.now, instance=self.instance, world_id=world_of(value, key or ""), partition=0, offset=offset,
+                    key=key, value=text, encoding=encoding,
                 )
             )  # fmt: skip
-            if not ack.problem and ack.sequence is not None:
-                self.acked.add((world, ack.run_id or "", ack.sequence))
-                if (world, ack.run_id) in self.cast.streams:
-                    self._ask(world, ack.run_id or "")
+            named = stream_of(value)
+            if named is not None:
+                self.acked.add(named)
+                if named[:2] in self.cast.streams:
+                    self._ask(*named[:2])
 
         self._later(self.late.ack_seen, seen)
         self._later(self.late.ack_confirm, lambda: self._perform(self.core.ack_confirmed(token, self.now)))
@@ -321,9 +320,9 @@ class _Played:
         frame = effect.frame
 
         def seen() -> None:
-            message = reading.activation(frame, "utf-8", lambda _: True)
-            world = message.world_id if isinstance(message, reading.Activation) else ""
-            self._see(FrameSeen(t=self.now, instance=self.instance, world_id=world, client="main", value=frame))
+            self._see(
+                FrameSeen(t=self.now, instance=self.instance, world_id=world_of(frame), client="main", value=frame)
+            )
 
         self._later(self.late.relay, seen)
 

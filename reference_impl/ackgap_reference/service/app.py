@@ -36,7 +36,7 @@ class GatewayService:
             gap_timeout_ms=settings.gap_timeout_ms, resync_enforced=settings.resync_enforced, seed=settings.seed
         )
         self.core.enveloped = settings.wire_form == "enveloped"
-        self.core.timestamp = _wall_clock  # type: ignore[method-assign]  # the core reads no clock
+        self.core.timestamp = _wall_clock
         self.core.observe_ack = self._ack_begins
         self.metrics = Metrics()
         self.relay = RelayHub(self.metrics)

@@ -1,0 +1,252 @@
+"""One started target in one setting, with its own topics, WorldService and observers, in real time."""
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+from pathlib import Path
+
+from ackgap.bus import Bus, Record, partition_of
+from ackgap.harness.recorder import Recorder
+from ackgap.harness.wire import stream_of, world_of
+from ackgap.history import (
+    AckSeen,
+    AnswerSent,
+    Delivered,
+    FrameSeen,
+    GateSeen,
+    InstanceStarted,
+    MetricsSeen,
+    RelayChanged,
+    RequestSeen,
+    TargetChanged,
+    text_of,
+)  # fmt: skip
+from ackgap.peers import metrics
+from ackgap.peers.gate import GateClient
+from ackgap.peers.http import WorldServiceServer
+from ackgap.peers.relay import RelayClient
+from ackgap.peers.worldservice import PlannedAnswer, ScriptedWorldService
+from ackgap.scenario.model import Setting
+from ackgap.target.process import ProcessTarget
+from ackgap.target.spec import TargetSpec, encoded, fill
+
+PARTITIONS = 4
+KEPT_BODY = 65_536
+RELAY_TIMEOUT_S = 10.0
+Stream = tuple[str, str]
+
+
+class Instance:
+    """Everything around one target; records whatever it sees."""
+
+    def __init__(
+        self, *, spec: TargetSpec, setting: Setting, bus: Bus, recorder: Recorder, run_id: str, folder: Path
+    ) -> None:
+        self.spec, self.setting, self.bus, self.recorder = spec, setting, bus, recorder
+        self.name = setting.name
+        self.topic = f"activation-{run_id}-{self.name}"
+        self.ack_topic = f"activation-ack-{run_id}-{self.name}"
+        self.run_id = run_id
+        self.service = ScriptedWorldService()
+        self.server = WorldServiceServer(self.service, on_request=self._requested, on_answer=self._answered)
+        self.log = folder / f"target-{self.name}.log"
+        self.target: ProcessTarget | None = None
+        self.gate: GateClient | None = None
+        self.relay: RelayClient | None = None
+        self.acked: dict[tuple[str, str, int], int] = {}
+        self.requests: dict[tuple[str, str, bool], int] = {}
+        self.shown: dict[tuple[str, str, int], int] = {}
+        self.waiters: dict[object, list[asyncio.Future[None]]] = {}
+        self.on_ack: dict[str, Callable[[Stream], None]] = {}
+        self.settle_ms = 60.0
+        self.slowest_ms = 0.0
+
+    async def start(self) -> None:
+        """Create topics, start WorldService and target, connect the observers. Raises TargetError or BusError."""
+        await self.bus.create_topic(self.topic, PARTITIONS)
+        await self.bus.create_topic(self.ack_topic, PARTITIONS)
+        await self.bus.follow(self.ack_topic, self._acked)
+        await self.server.start()
+        self.recorder.see(
+            InstanceStarted(
+                t=self.recorder.now(), instance=self.name, resync_enforced=self.setting.resync_enforced,
+                gap_timeout_ms=self.setting.gap_timeout_ms, tiers=self.spec.tiers,
+            )
+        )  # fmt: skip
+        self.target = ProcessTarget(self.spec, name=self.name, values=self._values(), log=self.log)
+        self._target_changed("started")
+        await self.target.start()
+        self._target_changed("ready")
+        observe = self.spec.observe
+        if observe.gate:
+            self.gate = GateClient(url=self._gate_url, gate_map=observe.gate_map)
+        if observe.relay:
+            url = fill(observe.relay, self.target.values, where="observe.relay")
+            self.relay = RelayClient(url, on_frame=self._frame, on_change=self._relay_changed)
+            await self.relay.start(RELAY_TIMEOUT_S)
+
+    async def stop(self) -> None:
+        """Take everything down, whatever state it is in."""
+        with contextlib.suppress(Exception):
+            await self.read_metrics()
+        for part in (self.relay, self.gate):
+            if part is not None:
+                with contextlib.suppress(Exception):
+                    await part.close()
+        if self.target is not None:
+            await self.target.stop()
+            self._target_changed("stopped")
+        await self.server.close()
+
+    # --- doing -------------------------------------------------------------------------------------------------
+
+    async def deliver(self, *, world_id: str, key: str | None, value: bytes, partition: int | None = None) -> Delivered:
+        """Append one record for a world; it takes its place in the history as it is sent."""
+        place = partition_of(world_id.encode(), PARTITIONS) if partition is None else partition
+        slot, t_sent = self.recorder.sending(), self.recorder.now()
+        try:
+            raw = key.encode() if key is not None else None
+            record = await self.bus.produce(topic=self.topic, partition=place, key=raw, value=value)
+        except BaseException:
+            self.recorder.lost(slot)
+            raise
+        text, encoding = text_of(value)
+        delivered = Delivered(
+            t=self.recorder.at(record.t), instance=self.name, world_id=world_id, t_sent=t_sent,
+            partition=record.partition, offset=record.offset, key=key, value=text, encoding=encoding,
+        )  # fmt: skip
+        self.recorder.sent(slot, delivered)
+        return delivered
+
+    async def ask_gate(self, world_id: str, run_id: str) -> str:
+        """Ask for one gate and record the answer. Returns its state; `open` where there is no gate to ask."""
+        if self.gate is None:
+            return "open"
+        t_sent = self.recorder.now()
+        answer = await self.gate.ask(world_id, run_id)
+        body = answer.body[:KEPT_BODY]
+        self.recorder.see(
+            GateSeen(
+                t=self.recorder.now(), instance=self.name, world_id=world_id, run_id=run_id, t_sent=t_sent,
+                status=answer.status, state=answer.state, body=body,
+            )
+        )  # fmt: skip
+        return answer.state
+
+    async def read_metrics(self) -> None:
+        """Record the metrics page."""
+        if self.spec.observe.metrics and self.target is not None:
+            t_sent = self.recorder.now()
+            url = fill(self.spec.observe.metrics, self.target.values, where="observe.metrics")
+            values = await metrics.read(url)
+            self.recorder.see(MetricsSeen(t=self.recorder.now(), instance=self.name, t_sent=t_sent, values=values))
+
+    async def until(self, key: object, holds: Callable[[], bool], bound_s: float) -> bool:
+        """Wait until something seen under `key` makes `holds` true. False when the bound runs out."""
+        deadline = asyncio.get_running_loop().time() + bound_s
+        while not holds():
+            left = deadline - asyncio.get_running_loop().time()
+            if left <= 0:
+                return False
+            future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            waiting = self.waiters.setdefault(key, [])
+            waiting.append(future)
+            try:
+                await asyncio.wait_for(future, left)
+            except TimeoutError:
+                return holds()
+            finally:
+                if future in waiting:
+                    waiting.remove(future)
+        return True
+
+    # --- seeing ------------------------------------------------------------------------------------------------
+
+    def _acked(self, record: Record) -> None:
+        key = record.key.decode("utf-8", "replace") if record.key is not None else None
+        text, encoding = text_of(record.value or b"")
+        self.recorder.see(
+            AckSeen(
+                t=self.recorder.at(record.t), instance=self.name, world_id=world_of(record.value, key or ""),
+                partition=record.partition, offset=record.offset, key=key, value=text, encoding=encoding,
+            )
+        )  # fmt: skip
+        named = stream_of(record.value)
+        if named is not None:
+            self.acked.setdefault(named, self.recorder.at(record.t))
+            self._wake(named)
+            listener = self.on_ack.get(named[0])
+            if listener is not None:
+                listener(named[:2])
+
+    def _frame(self, value: bytes) -> None:
+        text, encoding = text_of(value)
+        named = stream_of(value)
+        if named is not None:
+            self.shown.setdefault(named, self.recorder.now())
+        self.recorder.see(
+            FrameSeen(
+                t=self.recorder.now(), instance=self.name, world_id=world_of(value), client="main", value=text,
+                encoding=encoding,
+            )
+        )  # fmt: skip
+
+    def _relay_changed(self, state: str) -> None:
+        word = "connected" if state == "connected" else "disconnected"
+        self.recorder.see(RelayChanged(t=self.recorder.now(), instance=self.name, client="main", state=word))  # type: ignore[arg-type]
+
+    def _requested(self, planned: PlannedAnswer, method: str, path: str) -> None:
+        self._counted(planned, answered=False)
+        self.recorder.see(
+            RequestSeen(
+                t=self.recorder.now(), instance=self.name, request=planned.request, world_id=planned.world_id,
+                endpoint=planned.endpoint, method=method, path=path,
+            )
+        )  # fmt: skip
+
+    def _answered(self, planned: PlannedAnswer, failure: str) -> None:
+        self._counted(planned, answered=True)
+        self.recorder.see(
+            AnswerSent(
+                t=self.recorder.now(), instance=self.name, request=planned.request, world_id=planned.world_id,
+                endpoint=planned.endpoint, status=planned.status,
+                body=planned.body[:KEPT_BODY].decode("utf-8", "replace"), size=len(planned.body), failure=failure,
+            )
+        )  # fmt: skip
+
+    def _counted(self, planned: PlannedAnswer, *, answered: bool) -> None:
+        key = (planned.world_id, planned.endpoint, answered)
+        self.requests[key] = self.requests.get(key, 0) + 1
+        self._wake(key)
+
+    def _wake(self, key: object) -> None:
+        for future in self.waiters.pop(key, []):
+            if not future.done():
+                future.set_result(None)
+
+    def _target_changed(self, state: str) -> None:
+        self.recorder.see(TargetChanged(t=self.recorder.now(), instance=self.name, state=state))  # type: ignore[arg-type]
+
+    # --- names -------------------------------------------------------------------------------------------------
+
+    def _values(self) -> dict[str, str]:
+        return {
+            "bus.bootstrap": self.bus.bootstrap,
+            "bus.activation_topic": self.topic,
+            "bus.ack_topic": self.ack_topic,
+            "bus.group": f"ackgap-{self.run_id}-{self.name}",
+            "worldservice.url": self.server.url,
+            "settings.gap_timeout_ms": str(self.setting.gap_timeout_ms),
+            "settings.resync_enforced": str(self.setting.resync_enforced).lower(),
+            "run.id": self.run_id,
+        }
+
+    def _gate_url(self, world_id: str, run_id: str) -> str:
+        values = dict(self.target.values) if self.target is not None else {}
+        values.update({"world_id": encoded(world_id), "run_id": encoded(run_id)})
+        return fill(self.spec.observe.gate, values, where="observe.gate")
+
+
+def partition_for(world_id: str) -> int:
+    """The partition of a world, as Kafka's default partitioner gives it."""
+    return partition_of(world_id.encode(), PARTITIONS)

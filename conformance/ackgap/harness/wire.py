@@ -1,0 +1,31 @@
+"""The little that the harness must understand of payloads, to know what it is waiting for."""
+
+import json
+from typing import Any
+
+
+def body_of(value: bytes | str | None) -> dict[str, Any]:
+    """The message body, whatever the form; empty if it cannot be read."""
+    try:
+        document = json.loads(value or b"")
+    except (ValueError, RecursionError):
+        return {}
+    body = document.get("data") if isinstance(document, dict) and "specversion" in document else document
+    return body if isinstance(body, dict) else {}
+
+
+def stream_of(value: bytes | str | None) -> tuple[str, str, int] | None:
+    """World, run and sequence that a payload names, or None."""
+    body = body_of(value)
+    world, run, sequence = body.get("world_id"), body.get("run_id"), body.get("sequence")
+    if isinstance(sequence, float) and sequence.is_integer():
+        sequence = int(sequence)
+    if isinstance(world, str) and isinstance(run, str) and isinstance(sequence, int) and not isinstance(sequence, bool):
+        return world, run, sequence
+    return None
+
+
+def world_of(value: bytes | str | None, otherwise: str = "") -> str:
+    """The world that a payload names."""
+    world = body_of(value).get("world_id")
+    return world if isinstance(world, str) else otherwise

@@ -1,0 +1,201 @@
+"""From a judgement to a conclusion: verdict rows, profiles, scenarios and the exit code. Pure, so that it can be redone."""
+
+import fnmatch
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from ackgap.contract import PROFILES, Contract, Requirement
+from ackgap.harness.blame import Exit
+from ackgap.oracle.judge import Judgement
+from ackgap.oracle.ledger import Evidence, Finding
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlayedScenario:
+    """A scenario as it was played: what it had to exercise, and how it went."""
+
+    id: str
+    setting: str
+    world_id: str
+    must_exercise: tuple[str, ...]
+    duration_s: float
+    complete: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiver:
+    """A known failure: `requirement` and `scenario` are globs; `expires` is a date or ""."""
+
+    requirement: str
+    reason: str
+    scenario: str = "*"
+    expires: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """What the conclusion is asked for."""
+
+    profiles: tuple[str, ...] = ("resync",)
+    requirements: tuple[str, ...] = ()  # globs; empty means all
+    partial: bool = False  # only chosen scenarios were played: no certificate
+    own: bool = False  # the target ships with the kit: a broken scenario is the kit's fault
+    waivers: tuple[Waiver, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conclusion:
+    """All verdicts of a run, ready to be written."""
+
+    requirements: tuple[dict[str, Any], ...]
+    profiles: Mapping[str, dict[str, Any]]
+    scenarios: tuple[dict[str, Any], ...]
+    exit_code: Exit
+    why: str
+    notes: tuple[str, ...] = field(default=())
+
+
+def conclude(
+    contract: Contract, judgement: Judgement, played: Sequence[PlayedScenario], question: Question
+) -> Conclusion:
+    """Draw the conclusion."""
+    demanded = {r.id for name in question.profiles for r in contract.demanded(name)}
+    rows, stale = [], list(question.waivers)
+    for finding in judgement.findings.values():
+        requirement = contract.requirements[finding.requirement]
+        if requirement.id not in demanded or not _chosen(requirement.id, question.requirements):
+            continue
+        verdict, used = _waived(finding, question.waivers)
+        stale = [w for w in stale if w not in used]
+        rows.append(_row(requirement, finding, verdict))
+    scenarios = _scenarios(contract, judgement, played)
+    included = [name for name in PROFILES if any(set(PROFILES[name]) <= set(PROFILES[p]) for p in question.profiles)]
+    profiles = {name: _profile(contract, rows, name, question) for name in included}
+    code, why = _exit(rows, scenarios, stale, question)
+    notes = [
+        f"scenario {s['id']} ({s['setting']}) is broken: it did not bring about {', '.join(s['missing'])}"
+        for s in scenarios
+        if s["verdict"] == "broken"
+    ]
+    notes += [f"waiver for {w.requirement} ({w.reason}) is not needed any more: take it out" for w in stale]
+    return Conclusion(
+        requirements=tuple(rows),
+        profiles=profiles,
+        scenarios=tuple(scenarios),
+        exit_code=code,
+        why=why,
+        notes=tuple(notes),
+    )
+
+
+def _chosen(requirement: str, globs: tuple[str, ...]) -> bool:
+    return not globs or any(fnmatch.fnmatchcase(requirement, glob) for glob in globs)
+
+
+def _waived(finding: Finding, waivers: tuple[Waiver, ...]) -> tuple[str, list[Waiver]]:
+    if finding.verdict != "fail":
+        return finding.verdict, []
+    fitting = [w for w in waivers if fnmatch.fnmatchcase(finding.requirement, w.requirement)]
+    covered = all(any(fnmatch.fnmatchcase(e.scenario, w.scenario) for w in fitting) for e in finding.evidence)
+    return ("waived", fitting) if fitting and covered else ("fail", [])
+
+
+def _row(requirement: Requirement, finding: Finding, verdict: str) -> dict[str, Any]:
+    return {
+        "id": requirement.id,
+        "level": requirement.level,
+        "profile": requirement.profile,
+        "verdict": verdict,
+        "tier": finding.tier,
+        "basis": requirement.interpretation or requirement.basis,
+        "section": requirement.section,
+        "sentence": requirement.sentence,
+        "exercised": finding.exercised,
+        "convictions": finding.convictions,
+        "reason": finding.reason,
+        "evidence": [_evidence(e) for e in finding.evidence],
+    }
+
+
+def _evidence(e: Evidence) -> dict[str, Any]:
+    return {
+        "scenario": e.scenario,
+        "setting": e.instance,
+        "world_id": e.world_id,
+        "tier": e.tier,
+        "message": e.message,
+        "margin_ms": e.margin_ms,
+        "proof": e.proof,
+        "observations": list(e.observations),
+    }
+
+
+def _scenarios(contract: Contract, judgement: Judgement, played: Sequence[PlayedScenario]) -> list[dict[str, Any]]:
+    seen = {(f.instance, f.scenario): f for f in judgement.scenarios}
+    observable = {f.requirement for f in judgement.findings.values() if f.tier}
+    rows = []
+    for scenario in played:
+        found = seen.get((scenario.setting, scenario.id))
+        exercised = found.exercised if found else frozenset()
+        excused = (found.convicted | found.doubted) if found else frozenset()
+        missing = sorted((set(scenario.must_exercise) & observable) - exercised - excused)
+        verdict = "aborted" if not scenario.complete else "broken" if missing and not excused else "ok"
+        rows.append(
+            {
+                "id": scenario.id,
+                "world_id": scenario.world_id,
+                "setting": scenario.setting,
+                "verdict": verdict,
+                "duration_s": round(scenario.duration_s, 3),
+                "exercised": sorted(exercised),
+                "must_exercise": sorted(scenario.must_exercise),
+                "missing": missing,
+            }
+        )
+    del contract
+    return rows
+
+
+def _profile(contract: Contract, rows: Sequence[dict[str, Any]], name: str, question: Question) -> dict[str, Any]:
+    demanded = {r.id for r in contract.demanded(name)}
+    mine = [row for row in rows if row["id"] in demanded]
+    counts = {
+        verdict: sum(1 for row in mine if row["verdict"] == verdict)
+        for verdict in ("pass", "fail", "not_exercised", "not_observable", "inconclusive", "waived")
+    }
+    musts = [row for row in mine if row["level"] == "MUST"]
+    whole = not question.partial and not question.requirements
+    conformant = whole and bool(musts) and all(row["verdict"] in {"pass", "not_observable"} for row in musts)
+    planned = sorted(r.id for r in contract.demanded(name) if r.status == "planned" and r.role == "gateway")
+    return {"conformant": conformant, **counts, "planned": planned}
+
+
+def _exit(
+    rows: Sequence[dict[str, Any]], scenarios: Sequence[dict[str, Any]], stale: Sequence[Waiver], question: Question
+) -> tuple[Exit, str]:
+    musts = [row for row in rows if row["level"] == "MUST"]
+    failed = [row["id"] for row in musts if row["verdict"] == "fail"]
+    if failed:
+        return Exit.DOES_NOT_HOLD, f"not conformant: {', '.join(failed)}"
+    broken = sorted({s["id"] for s in scenarios if s["verdict"] != "ok"})
+    if broken and question.own:
+        return Exit.KIT, f"fault in the kit: broken scenarios {', '.join(broken)}"
+    doubtful = [row["id"] for row in musts if row["verdict"] == "inconclusive"]
+    if doubtful:
+        return Exit.INCONCLUSIVE, f"inconclusive: {', '.join(doubtful)}"
+    if broken:
+        return Exit.INCONCLUSIVE, f"inconclusive: broken scenarios {', '.join(broken)}"
+    if question.partial or question.requirements:
+        if any(row["verdict"] in {"pass", "waived"} for row in rows):
+            return Exit.HOLDS, "what was exercised holds; a part of the suite is no certificate"
+        return Exit.INCONCLUSIVE, "nothing was exercised"
+    untested = [row["id"] for row in musts if row["verdict"] == "not_exercised"]
+    if untested:
+        return Exit.DOES_NOT_HOLD, f"not conformant: never exercised: {', '.join(untested)}"
+    waived = [row["id"] for row in musts if row["verdict"] == "waived"]
+    if stale:
+        return Exit.DOES_NOT_HOLD, f"waivers that are not needed any more: {', '.join(w.requirement for w in stale)}"
+    if waived:
+        return Exit.DOES_NOT_HOLD, f"not conformant: waived: {', '.join(waived)}"
+    return Exit.HOLDS, "conformant"
