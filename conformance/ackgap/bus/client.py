@@ -121,7 +121,10 @@ class KafkaClient:
         self.loop.call_soon_threadsafe(ready.set_result, None)
         expected = dict(starts)
         while not self.stopping.is_set():
-            messages = consumer.consume(256, 0.05)
+            first = consumer.poll(0.1)
+            if first is None:
+                continue
+            messages = [first, *consumer.consume(256, 0)]
             t = time.monotonic_ns()
             batch = []
             for message in messages:

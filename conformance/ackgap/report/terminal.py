@@ -98,7 +98,7 @@ def _notes(report: dict[str, Any], console: Console) -> None:
 
 
 def _told(observations: list[dict[str, Any]]) -> Iterator[str]:
-    kept = [o for o in observations if o["kind"] not in {"emitted"}][-SHOWN_OBSERVATIONS:]
+    kept = [o for o in observations if o["kind"] != "emitted"][-SHOWN_OBSERVATIONS:]
     for o in kept:
         text = f"{o['t'] / 1e9:9.3f} s  {_line(o)}"
         yield text if len(text) <= CUT else text[:CUT] + "…"
@@ -125,7 +125,7 @@ def _line(o: dict[str, Any]) -> str:
         case "barrier_missed":
             return f"no marker  within {o['waited_ms']:.0f} ms"
         case other:
-            return other
+            return str(other)
 
 
 def _message(value: str) -> str:

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import threading
+import time
 from collections.abc import Callable
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
@@ -71,20 +72,21 @@ class ActivationConsumer:
         self.assigned = False
 
     def _run(self) -> None:
-        wakeups = 0
+        written = time.monotonic()
         while not self.stopping.is_set():
             if self.waiting > MOST_WAITING:
                 self.stopping.wait(0.02)
                 continue
-            messages = self.consumer.consume(BATCH, 0.05)
+            first = self.consumer.poll(0.05)
+            messages = [] if first is None else [first, *self.consumer.consume(BATCH, 0)]
             good = [m for m in messages if m.error() is None]
             for message in messages:
                 self._tell(message.error())
             if good:
                 self.waiting += len(good)
                 self.loop.call_soon_threadsafe(self.on_batch, good)
-            wakeups += 1
-            if wakeups % int(COMMIT_EVERY_S / 0.05) == 0:
+            if time.monotonic() - written > COMMIT_EVERY_S:
+                written = time.monotonic()
                 self._write_commits(asynchronous=True)
         self._write_commits(asynchronous=False)
         self.consumer.close()

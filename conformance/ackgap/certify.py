@@ -1,0 +1,237 @@
+"""The main job: run the suite against a target and leave a verdict with evidence; and judge a recorded run again."""
+
+import datetime as dt
+import json
+import shutil
+import tempfile
+import time
+import uuid
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ackgap import history
+from ackgap.bus import open_bus
+from ackgap.contract import Contract, ContractError, load
+from ackgap.harness.plan import make_plan, settings_of
+from ackgap.harness.run import JOBS, Progress, RunResult, run_real
+from ackgap.oracle.judge import judge
+from ackgap.report import bundle, document, junit
+from ackgap.report.conclusion import Conclusion, PlayedScenario, Question, Waiver, conclude
+from ackgap.scenario import catalogue
+from ackgap.target import descriptor
+from ackgap.target.reference import reference
+from ackgap.target.spec import TargetSpec
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """What `certify` was asked to do; see `ackgap certify --help` for the meaning of each."""
+
+    target: str
+    profiles: tuple[str, ...] = ("resync",)
+    bus: str = "embedded"
+    scenarios: tuple[str, ...] = ()
+    requirements: tuple[str, ...] = ()
+    jobs: int = JOBS
+    seed: int = 1
+    out: Path | None = None
+    waivers: Path | None = None
+    gap_timeout_ms: int | None = None
+    on_progress: Callable[[Progress], None] = field(default=lambda _: None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Certified:
+    """Where everything is, and the report itself."""
+
+    report: dict[str, Any]
+    folder: Path
+    conclusion: Conclusion
+
+
+async def certify(order: Order) -> Certified:
+    """Run the suite. Raises what `ackgap.harness.blame` knows how to put into words and exit codes."""
+    began = time.monotonic()
+    contract = load()
+    for profile in order.profiles:
+        contract.demanded(profile)
+    spec = find_target(order.target, contract)
+    waivers = _waivers(order, contract)
+    scenarios = catalogue.select(contract, order.scenarios, seed=order.seed)
+    settings = settings_of(spec, contract.constants, gap_timeout_ms=order.gap_timeout_ms)
+    plan = make_plan(scenarios, settings, run_id=uuid.uuid4().hex[:8], seed=order.seed)
+    if not plan.size:
+        raise ContractError("none of the chosen scenarios can be played with the settings that the target allows")
+    started = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
+    folder = order.out or Path("ackgap-out") / spec.name
+    with tempfile.TemporaryDirectory(prefix="ackgap-") as scratch:
+        result = await run_real(
+            plan=plan, bus=open_bus(order.bus), spec=spec, folder=Path(scratch), jobs=order.jobs,
+            on_progress=order.on_progress, began=began,
+        )  # fmt: skip
+        with result.history.open(encoding="utf-8") as lines:
+            judgement = judge(contract, history.read(lines))
+        exercises = {s.id: s.exercises for s in scenarios}
+        played = tuple(
+            PlayedScenario(
+                id=p.scenario, setting=p.instance, world_id=p.worlds[0], must_exercise=exercises[p.scenario],
+                duration_s=p.duration_s, complete=p.complete,
+            )
+            for p in sorted(result.played, key=lambda p: (p.scenario, p.instance))
+        )  # fmt: skip
+        question = Question(
+            profiles=order.profiles,
+            requirements=order.requirements,
+            partial=bool(order.scenarios),
+            own=order.target == "reference",
+            waivers=waivers,
+        )
+        conclusion = conclude(contract, judgement, played, question)
+        report = document.document(
+            contract=contract,
+            conclusion=conclusion,
+            target=_target(spec, order),
+            environment={**result.environment, "left_out": plan.left_out},
+            timing=_timing(result),
+            started=started,
+            seed=order.seed,
+            question={**asdict(question), "gap_timeout_ms": order.gap_timeout_ms},
+        )
+        _leave(folder, report, contract, spec, result)
+    return Certified(report=report, folder=folder, conclusion=conclusion)
+
+
+def find_target(name: str, contract: Contract) -> TargetSpec:
+    """The target that a TARGET argument names. Raises ContractError."""
+    if name == "reference":
+        from ackgap import __version__  # noqa: PLC0415
+
+        return reference(version=__version__)
+    if name.startswith("reference:"):
+        from ackgap.target.faulty import find  # noqa: PLC0415
+
+        return find(name.removeprefix("reference:"))
+    path = Path(name)
+    if path.suffix in {".yaml", ".yml", ".json"}:
+        return descriptor.load(path, contract)
+    raise ContractError(f"TARGET {name!r}: expected `reference`, `reference:NAME` or the path of a descriptor.yaml")
+
+
+def recheck(path: Path) -> tuple[dict[str, Any], list[str]]:
+    """Judge a bundle again, offline, by the contract that lies in it.
+
+    Returns the new report and what differs from the recorded one. Raises BundleError.
+    """
+    opened = bundle.open_bundle(path)
+    before = opened.json("report.json")
+    with tempfile.TemporaryDirectory(prefix="ackgap-") as scratch:
+        root = Path(scratch)
+        (root / "contract").mkdir()
+        for name in opened.names:
+            if name.startswith("contract/") and "/" not in name.removeprefix("contract/"):
+                (root / name).write_bytes(opened.read(name))
+        contract = load(root / "contract")
+        judgement = judge(contract, history.read(opened.lines("history.jsonl")))
+        asked = before["question"]
+        question = Question(
+            profiles=tuple(asked["profiles"]),
+            requirements=tuple(asked["requirements"]),
+            partial=asked["partial"],
+            own=asked["own"],
+            waivers=tuple(Waiver(**w) for w in asked["waivers"]),
+        )
+        played = tuple(
+            PlayedScenario(
+                id=s["id"], setting=s["setting"], world_id=s["world_id"], must_exercise=tuple(s["must_exercise"]),
+                duration_s=s["duration_s"], complete=s["verdict"] != "aborted",
+            )
+            for s in before["scenarios"]
+        )  # fmt: skip
+        conclusion = conclude(contract, judgement, played, question)
+    after = {
+        **before,
+        "profiles": dict(conclusion.profiles),
+        "requirements": json.loads(json.dumps(list(conclusion.requirements))),
+        "scenarios": list(conclusion.scenarios),
+        "why": conclusion.why,
+        "exit_code": int(conclusion.exit_code),
+    }
+    return after, _differences(before, after)
+
+
+def _differences(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
+    old = {r["id"]: r["verdict"] for r in before["requirements"]}
+    found = [
+        f"{row['id']}: recorded {old.get(row['id'])}, judged again {row['verdict']}"
+        for row in after["requirements"]
+        if old.get(row["id"]) != row["verdict"]
+    ]
+    if before["exit_code"] != after["exit_code"]:
+        found.append(f"exit code: recorded {before['exit_code']}, judged again {after['exit_code']}")
+    return found
+
+
+def _waivers(order: Order, contract: Contract) -> tuple[Waiver, ...]:
+    if order.waivers is None:
+        return ()
+    from ackgap.report import waivers  # noqa: PLC0415
+
+    return waivers.load(order.waivers, contract, today=dt.datetime.now(dt.UTC).date())
+
+
+def _target(spec: TargetSpec, order: Order) -> dict[str, Any]:
+    return {
+        "name": spec.name,
+        "version": spec.version,
+        "role": spec.role,
+        "given": order.target,
+        "tiers": list(spec.tiers),
+        "settings": {"resync_enforced": list(spec.resync_values), "gap_timeout_ms": spec.gap_timeout_ms or "any"},
+    }
+
+
+def _timing(result: RunResult) -> dict[str, Any]:
+    with result.history.open(encoding="utf-8") as lines:
+        trips = [
+            (o.round_trip_p50_ms, o.round_trip_p99_ms)
+            for o in history.read(lines)
+            if isinstance(o, history.Calibrated) and o.when == "begin"
+        ]
+    return {
+        "wall_s": round(result.wall_s, 3),
+        "startup_s": round(result.startup_s, 3),
+        "longest_scenario_s": round(result.longest_scenario_s, 3),
+        "round_trip_ms": {
+            "p50": round(max((t[0] for t in trips), default=0.0), 3),
+            "p99": round(max((t[1] for t in trips), default=0.0), 3),
+        },
+        "stall_ms_max": round(result.stall_ms_max, 3),
+    }
+
+
+def _leave(folder: Path, report: dict[str, Any], contract: Contract, spec: TargetSpec, result: RunResult) -> None:
+    """Write report.json, junit.xml and bundle.zip; what an earlier run left under these names is replaced."""
+    folder.mkdir(parents=True, exist_ok=True)
+    document.write(report, folder / "report.json")
+    junit.write(report, folder / "junit.xml")
+    target = {
+        "name": spec.name,
+        "version": spec.version,
+        "command": list(spec.command),
+        "observe": asdict(spec.observe),
+    }
+    parts = [
+        bundle.Part(name="history.jsonl", source=result.history),
+        bundle.Part(name="report.json", source=folder / "report.json"),
+        bundle.Part(name="target.json", source=json.dumps(target, indent=1).encode()),
+    ]
+    parts += [
+        bundle.Part(name=f"contract/{path.name}", source=path)
+        for path in sorted([*contract.folder.glob("*.json"), *contract.folder.glob("*.yaml")])
+    ]
+    parts += [bundle.Part(name=f"logs/{log.name}", source=log) for log in result.logs if log.is_file()]
+    unfinished = folder / "bundle.zip.part"
+    bundle.write(unfinished, parts)
+    shutil.move(unfinished, folder / "bundle.zip")

@@ -1,0 +1,1 @@
+"""The commands, one module each; `ackgap.cli` only gathers them."""

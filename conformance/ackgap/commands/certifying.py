@@ -1,0 +1,166 @@
+"""`ackgap certify` and `ackgap recheck`."""
+
+import asyncio
+import json
+import sys
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
+from rich.progress import Progress as Bar
+
+from ackgap.certify import Order
+from ackgap.certify import certify as run_certify
+from ackgap.certify import recheck as run_recheck
+from ackgap.contract import PROFILES
+from ackgap.harness.blame import Exit, exit_code, words
+from ackgap.harness.run import JOBS, Progress
+from ackgap.report import terminal
+from ackgap.report.bundle import BundleError
+from ackgap.report.terminal import harmless
+
+
+@click.command()
+@click.argument("target")
+@click.option(
+    "--profile",
+    "profiles",
+    multiple=True,
+    type=click.Choice(list(PROFILES)),
+    help="Profile to certify; repeatable. Default: resync.",
+)
+@click.option("--bus", default="embedded", show_default=True, help="embedded, mock or kafka://HOST:PORT.")
+@click.option(
+    "--scenario",
+    "scenarios",
+    multiple=True,
+    metavar="GLOB|FILE",
+    help="Play only these scenarios; repeatable. No certificate then.",
+)
+@click.option(
+    "--requirement", "requirements", multiple=True, metavar="GLOB", help="Report only these requirements; repeatable."
+)
+@click.option(
+    "--jobs", default=JOBS, show_default=True, type=click.IntRange(1, 1000), help="Scenarios played at the same time."
+)
+@click.option("--seed", default=1, show_default=True, help="Seed of the generated scenarios.")
+@click.option("--waivers", type=click.Path(path_type=Path), help="File of known failures.")
+@click.option(
+    "--out", type=click.Path(path_type=Path, file_okay=False), help="Folder for the results. Default: ackgap-out/NAME."
+)
+@click.option(
+    "--gap-timeout-ms",
+    type=click.IntRange(200, 600_000),
+    help="Shorter timeout for local loops; no certificate of the default.",
+)
+@click.option("--quiet", is_flag=True, help="Only failures and the verdict.")
+@click.option("--format", "shape", type=click.Choice(["table", "json"]), default="table", help="What to print.")
+def certify(  # noqa: PLR0917  (click passes every option)
+    target: str,
+    profiles: tuple[str, ...],
+    bus: str,
+    scenarios: tuple[str, ...],
+    requirements: tuple[str, ...],
+    jobs: int,
+    seed: int,
+    waivers: Path | None,
+    out: Path | None,
+    gap_timeout_ms: int | None,
+    quiet: bool,
+    shape: str,
+) -> None:
+    """Run the suite against TARGET: `reference`, `reference:NAME` or a descriptor.yaml.
+
+    Example: ackgap certify my-gateway.yaml --profile resync --out results
+    """
+    console = Console(soft_wrap=False)
+    with _Shown(quiet=quiet or shape == "json") as shown:
+        order = Order(
+            target=target, profiles=profiles or ("resync",), bus=bus, scenarios=scenarios, requirements=requirements,
+            jobs=jobs, seed=seed, out=out, waivers=waivers, gap_timeout_ms=gap_timeout_ms, on_progress=shown.show,
+        )  # fmt: skip
+        try:
+            certified = asyncio.run(run_certify(order))
+        except (Exception, KeyboardInterrupt) as error:
+            shown.stop()
+            _fail(error)
+    if shape == "json":
+        print(json.dumps(certified.report, indent=1))
+    else:
+        terminal.show(certified.report, console, quiet=quiet)
+        console.print(f"results: {certified.folder}/report.json, junit.xml, bundle.zip", highlight=False, markup=False)
+    sys.exit(int(certified.conclusion.exit_code))
+
+
+@click.command()
+@click.argument("bundle", type=click.Path(path_type=Path))
+@click.option("--quiet", is_flag=True, help="Only failures and the verdict.")
+@click.option("--format", "shape", type=click.Choice(["table", "json"]), default="table", help="What to print.")
+def recheck(bundle: Path, quiet: bool, shape: str) -> None:
+    """Judge a recorded run again, offline, by the contract in its bundle.
+
+    Example: ackgap recheck ackgap-out/reference/bundle.zip
+    """
+    try:
+        report, differences = run_recheck(bundle)
+    except BundleError as error:
+        print(f"ackgap: refused: {harmless(str(error))}", file=sys.stderr)
+        sys.exit(int(Exit.USAGE))
+    if shape == "json":
+        print(json.dumps(report, indent=1))
+    else:
+        terminal.show(report, Console(), quiet=quiet)
+    for difference in differences:
+        print(f"ackgap: differs: {difference}", file=sys.stderr)
+    sys.exit(int(Exit.KIT) if differences else report["exit_code"])
+
+
+def _fail(error: BaseException) -> None:
+    code = exit_code(error)
+    if code is Exit.KIT:
+        import traceback  # noqa: PLC0415
+
+        traceback.print_exception(error)
+    said = "interrupted; everything was torn down" if code is Exit.INTERRUPTED else harmless(words(error))
+    print(f"ackgap: {said}", file=sys.stderr)
+    sys.exit(int(code))
+
+
+class _Shown:
+    """Live progress on a terminal, plain lines elsewhere, nothing if quiet."""
+
+    def __init__(self, *, quiet: bool) -> None:
+        self.quiet = quiet
+        self.console = Console(stderr=True)
+        self.bar: Bar | None = None
+        self.told = -1
+
+    def __enter__(self) -> "_Shown":
+        if not self.quiet and self.console.is_terminal:
+            columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+            self.bar = Bar(*columns, console=self.console, transient=True)
+            self.task = self.bar.add_task("starting", total=None)
+            self.bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """Take the progress display away."""
+        if self.bar is not None:
+            self.bar.stop()
+            self.bar = None
+
+    def show(self, progress: Progress) -> None:
+        """One step of progress."""
+        if self.bar is not None:
+            words = f"{progress.phase} {progress.detail}"[:48]
+            self.bar.update(self.task, description=words, completed=progress.done, total=progress.total or None)
+        elif not self.quiet:
+            quarter = progress.done * 4 // progress.total if progress.total else -1
+            if progress.phase != "playing" or quarter != self.told:
+                self.told = quarter
+                count = f" {progress.done} of {progress.total}" if progress.total else f" {progress.detail}"
+                print(f"{progress.phase}{count}", file=sys.stderr, flush=True)
