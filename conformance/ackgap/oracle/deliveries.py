@@ -94,6 +94,7 @@ def _sequenced(world: World, o: Delivered, message: Activation) -> None:
     if message.sequence <= stream.contiguous:
         return  # an old event that was forgotten: a duplicate of long ago
     event = _event(stream, o, message)
+    follows_again = stream.suspended and _all_acked(stream)
     stream.events[message.sequence] = event
     stream.highest = max(stream.highest, message.sequence)
     if isinstance(message.etag, str):
@@ -111,6 +112,8 @@ def _sequenced(world: World, o: Delivered, message: Activation) -> None:
         gap.buffered = max(gap.buffered, len(stream.waiting()))
         extend_frontier(stream)
     else:
+        if follows_again:
+            stream.suspended = False  # it has mended the gap by itself and follows again
         extend_frontier(stream)
         if stream.frontier > before and not stream.suspended:
             event.via = event.via or "order"
@@ -149,6 +152,12 @@ def _duplicate(stream: Stream, known: Event, o: Delivered, message: Activation) 
         stream.duplicates += 1
     if len(known.copies) < COPIES:
         known.copies.append((o.t, message, buffered))
+
+
+def _all_acked(stream: Stream) -> bool:
+    """Whether everything that may have been applied so far is ACKed or covered."""
+    covered = max((c.sequence for c in stream.covers), default=0)
+    return all(s in stream.acked or s <= covered for s in stream.events if s <= stream.frontier)
 
 
 def _fill(stream: Stream, gap: Gap, o: Delivered, sequence: int) -> None:

@@ -39,8 +39,10 @@ class DupMonitor(Monitor):
                     return
         restarted = stream.world.instance.restarted > stream.shown.get(message.sequence, o.t)
         if not first and message.sequence < stream.highest_shown and not restarted and event.copies:
+            gap = stream.gap or stream.mended
+            stale = gap is not None and "stale" in gap.answers
             self.bench.convict(
-                "DUP-01",
+                "SYNC-10" if stale else "DUP-01",
                 stream.world,
                 f"the relay showed event {message.sequence} again after event {stream.highest_shown}: its duplicate was applied",
                 tier="relay",

@@ -57,6 +57,7 @@ class Gap:
     unsequenced: int = 0
     answers: list[str] = field(default_factory=list)  # kinds of resync answers, in order
     first_probe: int = 0
+    early_probe: int = 0  # a request before the timer can have run out
     first_snapshot: int = 0
     diverged: int = 0  # when a probe was first answered with a foreign hash, after the timeout
     filled: int = 0  # when the missing event came (0: not)

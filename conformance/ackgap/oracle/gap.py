@@ -52,6 +52,8 @@ class GapMonitor(Monitor):
             if ripe and not gap.first_probe and o.endpoint in {"state_hash", "snapshot"}:
                 gap.first_probe = o.t
                 self._late(stream, gap, o.t)
+            elif not ripe:
+                gap.early_probe = gap.early_probe or o.t
             if o.endpoint == "snapshot" and not gap.first_snapshot:
                 gap.first_snapshot = o.t
                 self._too_early(world, o.t)
@@ -79,7 +81,7 @@ class GapMonitor(Monitor):
             return
         for stream in world.streams.values():
             gap = stream.gap
-            if gap is None or gap.first_probe or gap.equal or gap.filled:
+            if gap is None or gap.first_probe or gap.early_probe or gap.equal or gap.filled:
                 continue
             if world.latest_run != stream.run_id:
                 continue  # the Gateway may have retired the older run

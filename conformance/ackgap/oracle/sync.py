@@ -18,7 +18,7 @@ class SyncMonitor(Monitor):
     group = "SYNC"
     missing = (
         Claim(30, "SYNC-10", lambda s: _path(s) and s.gap is not None and "stale" in s.gap.answers),
-        Claim(31, "SYNC-15", lambda s: s.gap is not None and s.gap.filled_in_flight),
+        Claim(31, "SYNC-15", lambda s: s.stream.mended is not None and s.stream.mended.filled_in_flight),
         Claim(33, "SYNC-03", lambda s: s.event is not None and s.event.via == "snapshot"),
     )
     premature = (

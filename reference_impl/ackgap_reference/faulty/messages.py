@@ -127,8 +127,12 @@ class KeyIsRun(Gateway):
 class AcksOverrides(Gateway):
     def _override(self, event: Event) -> list[Effect]:
         effects = super()._override(event)
+        given = json.loads(event.raw)
+        sequence = given.get("data", given).get("sequence")
+        if sequence is None:
+            return effects
         body = {"type": "ActivationAck", "version": 1, "world_id": event.world_id, "run_id": event.run_id or "r",
-                "sequence": 1_000_000, "phase": None}  # fmt: skip
+                "sequence": sequence, "phase": None}  # fmt: skip
         self.number += 1
         self.tokens[self.number] = ("ack", ("", ""))
         return [*effects, PublishAck(token=self.number, key=self.ack_key(event), value=json.dumps(body).encode())]
