@@ -6,7 +6,8 @@ from pathlib import Path
 import jsonschema_rs
 import pytest
 import yaml
-from hypothesis import given, strategies as st
+from hypothesis import given
+from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 from referencing.exceptions import Unresolvable
@@ -136,7 +137,10 @@ def test_every_interpretation_is_explained():
 BASE = json.loads((ROOT / "examples/activation-updated/valid/usual.json").read_text())
 
 
-@given(name=st.text(min_size=1).filter(lambda n: n not in BASE and n != "type"), value=st.none() | st.booleans() | st.text())
+@given(
+    name=st.text(min_size=1).filter(lambda n: n not in BASE and n != "type"),
+    value=st.none() | st.booleans() | st.text(),
+)
 def test_unknown_fields_never_hurt(name, value):
     assert load().validator("activation-updated").is_valid({**BASE, name: value})
 

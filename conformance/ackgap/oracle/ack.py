@@ -60,7 +60,11 @@ class AckMonitor(Monitor):
             if stream.duplicates and stream.acked and ("reack", 0) not in stream.judged:
                 stream.judged.add(("reack", 0))
                 self.bench.exercised("ACK-07", world)
-            self._shown(stream, world)
+
+    def at_finish(self) -> None:
+        """ACK-09: by now even a slow relay has shown what is ACKed."""
+        for stream in self.bench.streams():
+            self._shown(stream, stream.world)
 
     def on_barrier_missed(self, o: Observation, world: World, *, stuck: bool) -> None:
         """ACK-08 when a relay client stands still; otherwise a doubt, unless another group claims it."""
@@ -132,11 +136,10 @@ class AckMonitor(Monitor):
         instance = world.instance
         if "relay" not in instance.tiers or instance.relay_gone or stream.covers or stream.derailed:
             return
-        for sequence in sorted(s for s in stream.acked if ("shown", s) not in stream.judged):
-            stream.judged.add(("shown", sequence))
+        for sequence, t in sorted(stream.acked.items()):
             if sequence in stream.shown:
                 self.bench.exercised("ACK-09", world)
-            elif not stream.events[sequence].message.optional:
+            elif self.bench.relay_had_time(instance, t) and not stream.events[sequence].message.optional:
                 self.bench.convict(
                     "ACK-09", world, f"sequence {sequence} was ACKed but the relay never showed it", tier="relay"
                 )

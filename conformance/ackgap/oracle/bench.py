@@ -1,7 +1,7 @@
 """The bench that the monitors share: contract, facts and ledger, and the words in which evidence is given."""
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import jsonschema_rs
@@ -12,6 +12,7 @@ from ackgap.oracle.facts import NS_PER_MS, Instance, Stream, World
 from ackgap.oracle.ledger import Evidence, Ledger
 from ackgap.oracle.monitor import Claim, Situation
 
+RELAY_PATIENCE_MS = 1000.0  # how long before the end of the history an event is too young to be missed on the relay
 QUOTED = 24  # observations quoted per piece of evidence
 CUT = 2000  # characters kept of one payload in evidence
 
@@ -101,6 +102,16 @@ class Bench:
     def margin_ms(self, instance: Instance) -> float:
         """How much a timer may be late before that is the target's own doing: calibrated, at least 400 ms."""
         return max(400.0, 3 * instance.round_trip_ms + instance.settle_ms)
+
+    def streams(self) -> Iterator[Stream]:
+        """All streams of all worlds of all instances."""
+        for instance in self.instances.values():
+            for world in instance.worlds.values():
+                yield from world.streams.values()
+
+    def relay_had_time(self, instance: Instance, t: int) -> bool:
+        """Whether what happened at `t` must have come down the relay by now; nothing limits its latency under load."""
+        return self.now >= t + int((RELAY_PATIENCE_MS + 3 * instance.relay_ms) * NS_PER_MS)
 
     # --- words -------------------------------------------------------------------------------------------------
 

@@ -1,7 +1,7 @@
 """DUP: what comes twice counts once, and the first content counts."""
 
-from ackgap.history import FrameSeen, Observation
-from ackgap.oracle.facts import Stream, World
+from ackgap.history import FrameSeen
+from ackgap.oracle.facts import Stream
 from ackgap.oracle.monitor import Claim, Monitor, Situation
 from ackgap.oracle.reading import Activation
 
@@ -48,20 +48,15 @@ class DupMonitor(Monitor):
                 tier="relay",
             )
 
-    def on_settled(self, o: Observation, world: World) -> None:
-        """DUP-01 and DUP-02 on the relay: duplicates came and nothing of them was shown."""
-        if "relay" not in world.instance.tiers:
-            return
-        for stream in world.streams.values():
-            if stream.derailed:
+    def at_finish(self) -> None:
+        """DUP-01 and DUP-02 on the relay: duplicates came, and nothing of them was shown."""
+        for stream in self.bench.streams():
+            if stream.derailed or "relay" not in stream.world.instance.tiers:
                 continue
             for sequence, event in stream.events.items():
-                for buffered, requirement in ((False, "DUP-01"), (True, "DUP-02")):
-                    mark = (requirement, sequence)
-                    relevant = any(b == buffered for _, _, b in event.copies) and sequence in stream.shown
-                    if relevant and mark not in stream.judged:
-                        stream.judged.add(mark)
-                        self.bench.exercised(requirement, world)
+                for buffered in {b for _, _, b in event.copies}:
+                    if sequence in stream.shown:
+                        self.bench.exercised("DUP-02" if buffered else "DUP-01", stream.world)
 
 
 def _differing(s: Situation, *, buffered: bool) -> bool:

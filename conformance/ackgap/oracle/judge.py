@@ -68,7 +68,7 @@ class Judge:
 
     def observe(self, observation: Observation) -> None:
         """Take one record into account."""
-        self.bench.now = observation.t
+        self.bench.now = max(self.bench.now, observation.t)
         handler = self._handlers.get(type(observation))
         if handler is not None:
             handler(observation)  # type: ignore[operator]  # each handler takes the class it is registered for

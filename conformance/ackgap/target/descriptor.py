@@ -24,9 +24,9 @@ def load(path: Path, contract: Contract) -> TargetSpec:
         document = load_yaml(path)
     except ContractError as error:
         raise DescriptorError(str(error)) from error
-    error = next(iter(contract.validator("target").iter_errors(document)), None)
-    if error is not None:
-        raise DescriptorError(f"{path}:{_line(path, list(error.absolute_path))}: {_said(error)}")
+    wrong = next(iter(contract.validator("target").iter_errors(document)), None)
+    if wrong is not None:
+        raise DescriptorError(f"{path}:{_line(path, list(wrong.absolute_path))}: {_said(wrong)}")
     start = document["start"]
     given = [name for name in STARTERS if name in start]
     if len(given) != 1:

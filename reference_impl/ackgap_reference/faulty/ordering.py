@@ -192,7 +192,7 @@ class UnforcedContinues(Gateway):
         after, effects = super().transition(state, given, now)
         if any(isinstance(e, stream.Count) and e.name == "timeout" for e in effects) and not self.rules.enforced:
             first = min(after.buffer)
-            after, more = stream._advance(replace(after, applied=first - 1), now, self.rules)  # noqa: SLF001
+            after, more = stream._advance(replace(after, applied=first - 1), now, self.rules)
             effects = [*effects, *more]
         return after, effects
 

@@ -79,7 +79,7 @@ class FailureIsSuccess(Gateway):
         if isinstance(given, stream.ResyncFailed) and state.phase in {Phase.PROBING, Phase.FETCHING} and state.buffer:
             first = min(state.buffer)
             state = replace(state, applied=first - 1, phase=Phase.FOLLOWING, deadline=None)
-            return stream._advance(state, now, self.rules)  # noqa: SLF001
+            return stream._advance(state, now, self.rules)
         return super().transition(state, given, now)
 
 
@@ -145,9 +145,9 @@ class AcksWhatNeverCame(Gateway):
 
 class AnswerUndoes(Gateway):
     def transition(self, state: State, given: stream.Input, now: int) -> stream.Outcome:
-        usable = isinstance(given, SnapshotAnswered) and given.sequence is not None
-        if usable and state.phase is Phase.FOLLOWING and state.unacked is None and given.sequence < state.applied:  # type: ignore[union-attr,operator]
-            return replace(state, applied=given.sequence), []  # type: ignore[union-attr]
+        following = state.phase is Phase.FOLLOWING and state.unacked is None
+        if isinstance(given, SnapshotAnswered) and given.sequence is not None and following:
+            return replace(state, applied=min(given.sequence, state.applied)), []
         if isinstance(given, stream.HashAnswered) and state.phase is Phase.FOLLOWING:
             return state, [stream.Fetch()]
         return super().transition(state, given, now)
