@@ -122,7 +122,7 @@ def load_yaml(path: Path) -> Any:
     except OSError as error:
         raise ContractError(f"{path}: cannot be read: {error.strerror}") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ContractError(f"{path}: is not valid YAML: {error}") from error
+        raise ContractError(f"{path}: is not valid YAML: {' '.join(str(error).split())}") from error
 
 
 _SafeLoader: type[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)

@@ -105,7 +105,7 @@ class Checks:
         elif self._must_be_open(o, stream, low, high):
             if o.state == "open":
                 self.bench.credit("gate_closed", situation)
-            elif o.t_sent >= world.settled + int((PATIENCE_MS + world.instance.gate_ms) * NS_PER_MS):
+            elif o.t_sent >= self._due_open(stream) + int((PATIENCE_MS + world.instance.gate_ms) * NS_PER_MS):
                 self.bench.blame("gate_closed", situation, self._closed_message(o, stream), tier="gate")
 
     def _must_be_closed(self, o: GateSeen, stream: Stream, low: int, high: int) -> bool:
@@ -132,6 +132,12 @@ class Checks:
             and not any(e.message.optional for e in stream.events.values())
             and stream.gates_between(high, high) == {"open"}
         )
+
+    @staticmethod
+    def _due_open(stream: Stream) -> int:
+        """Since when nothing has changed for the gate: the last settling, ACK, frame or snapshot."""
+        moments = [stream.world.settled, *stream.acked.values(), *stream.shown.values(), *(c.t for c in stream.covers)]
+        return max(moments)
 
     @staticmethod
     def _accepted(stream: Stream, sequence: int) -> bool:

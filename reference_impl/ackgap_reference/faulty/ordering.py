@@ -13,7 +13,8 @@ from ackgap_reference.stream import Phase, State
 
 def _skip_to(state: State, sequence: int) -> State:
     """Pretend that everything below the sequence was applied."""
-    return replace(state, applied=sequence - 1)
+    buffer = {s: e for s, e in state.buffer.items() if s > sequence}
+    return replace(state, applied=sequence - 1, buffer=MappingProxyType(buffer))
 
 
 class _Skips(Gateway):
