@@ -3,6 +3,7 @@
 import time
 
 import pytest
+from tests.conftest import DEFAULT, play_virtually
 
 from ackgap import history
 from ackgap.harness.player import Ask, Barrier, Produce, play
@@ -10,7 +11,6 @@ from ackgap.oracle.judge import judge
 from ackgap.report.conclusion import PlayedScenario, Question, conclude
 from ackgap.scenario.cast import cast
 from ackgap_reference.gateway import build
-from tests.conftest import DEFAULT, play_virtually
 
 
 @pytest.fixture(scope="module")
