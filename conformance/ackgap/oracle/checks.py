@@ -232,7 +232,7 @@ class Checks:
             return
         timed_out = t >= gap.opened_sent + instance.timeout_ns
         for sequence in stream.waiting():
-            mark = ("beyond late" if timed_out else "beyond", sequence)
+            mark = (f"beyond, timed out {timed_out}, duplicates {gap.duplicates > 0}", sequence)
             if mark not in stream.judged:
                 stream.judged.add(mark)
                 situation = self.bench.situation(stream, t=t, sequence=sequence, every_answer=True)

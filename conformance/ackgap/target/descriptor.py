@@ -24,9 +24,11 @@ def load(path: Path, contract: Contract) -> TargetSpec:
         document = load_yaml(path)
     except ContractError as error:
         raise DescriptorError(str(error)) from error
-    wrong = next(iter(contract.validator("target").iter_errors(document)), None)
-    if wrong is not None:
-        raise DescriptorError(f"{path}:{_line(path, list(wrong.absolute_path))}: {_said(wrong)}")
+    errors = list(contract.validator("target").iter_errors(document))
+    if errors:
+        wrong = min(errors, key=lambda e: e.validator != "additionalProperties")  # a misspelt key explains a missing one
+        keys = [*wrong.absolute_path, *_unknown(wrong)[:1]]
+        raise DescriptorError(f"{path}:{_line(path, keys)}: {_said(wrong)}")
     start = document["start"]
     given = [name for name in STARTERS if name in start]
     if len(given) != 1:
@@ -86,9 +88,9 @@ def _many(value: Any) -> tuple[Any, ...]:
 def _said(error: Any) -> str:
     where = ".".join(str(part) for part in error.absolute_path)
     prefix = f"{where}: " if where else ""
-    if error.validator == "additionalProperties" and isinstance(error.instance, dict):
+    unknown = _unknown(error)
+    if unknown:
         known = list(error.schema.get("properties", {}))
-        unknown = [str(name) for name in error.instance if name not in known]
         near = difflib.get_close_matches(unknown[0], known, n=1)
         hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(known)}"
         return f"{prefix}unknown key {unknown[0]!r}; {hint}"
@@ -98,6 +100,13 @@ def _said(error: Any) -> str:
         return f"{prefix}{error.instance!r} is not one of {', '.join(map(str, error.validator_value))}{hint}"
     expected = error.schema.get("description", "") if isinstance(error.schema, dict) else ""
     return f"{prefix}{error.message}" + (f" (expected: {expected})" if expected else "")
+
+
+def _unknown(error: Any) -> list[str]:
+    """The keys that should not be there, if that is what the error is about."""
+    if error.validator != "additionalProperties" or not isinstance(error.instance, dict):
+        return []
+    return [str(name) for name in error.instance if name not in error.schema.get("properties", {})]
 
 
 def _line(path: Path, keys: list[Any]) -> int:
