@@ -82,7 +82,9 @@ def over_http(found, body):
     async def turn():
         seen = []
         server = WorldServiceServer(
-            found, on_request=lambda p, m, t: seen.append(("request", p.endpoint)), on_answer=lambda p, f: seen.append(("answer", f))
+            found,
+            on_request=lambda p, m, t: seen.append(("request", p.endpoint)),
+            on_answer=lambda p, f: seen.append(("answer", f)),
         )
         await server.start()
         try:

@@ -27,10 +27,23 @@ def finding(requirement, verdict="pass", *, exercised=2, tier="ack", message="m"
             {"kind": "request_seen", "t": 3, "method": "GET", "path": message},
         )
         evidence = (
-            Evidence(scenario=scenario, instance="enforced-3000", world_id="w", tier="ack", message=message, observations=observations),
+            Evidence(
+                scenario=scenario,
+                instance="enforced-3000",
+                world_id="w",
+                tier="ack",
+                message=message,
+                observations=observations,
+            ),
         )
     return Finding(
-        requirement=requirement, verdict=verdict, exercised=exercised, convictions=len(evidence), tier=tier, reason="why", evidence=evidence
+        requirement=requirement,
+        verdict=verdict,
+        exercised=exercised,
+        convictions=len(evidence),
+        tier=tier,
+        reason="why",
+        evidence=evidence,
     )
 
 
@@ -42,13 +55,21 @@ def judgement(**verdicts):
         if r.status == "active" and r.role == "gateway"
     }
     scenarios = (
-        ScenarioFinding(instance="enforced-3000", scenario="s", exercised=frozenset({"ACK-01"}), convicted=frozenset(), doubted=frozenset()),
+        ScenarioFinding(
+            instance="enforced-3000",
+            scenario="s",
+            exercised=frozenset({"ACK-01"}),
+            convicted=frozenset(),
+            doubted=frozenset(),
+        ),
     )
     return Judgement(findings=findings, scenarios=scenarios)
 
 
 def played(*must):
-    return [PlayedScenario(id="s", setting="enforced-3000", world_id="w", must_exercise=must, duration_s=1, complete=True)]
+    return [
+        PlayedScenario(id="s", setting="enforced-3000", world_id="w", must_exercise=must, duration_s=1, complete=True)
+    ]
 
 
 def concluded(found, question=Question(), must=("ACK-01",)):
@@ -106,7 +127,9 @@ def test_planned_requirements_are_listed_and_never_passed():
 
 
 def test_the_report_follows_its_schema(contract):
-    contract.validator("report").validate(json.loads(json.dumps(report(judgement(ACK_01="fail", GAP_02="inconclusive")))))
+    contract.validator("report").validate(
+        json.loads(json.dumps(report(judgement(ACK_01="fail", GAP_02="inconclusive"))))
+    )
 
 
 def test_hostile_text_reaches_neither_terminal_nor_xml(tmp_path):
@@ -132,17 +155,28 @@ def test_hostile_text_reaches_neither_terminal_nor_xml(tmp_path):
 
 def test_a_failure_reads_like_a_bug_report():
     found = judgement()
-    found.findings["GATE-01"] = finding("GATE-01", "fail", message="event 4 was ACKed", scenario="gate-unfreeze-past-gap")
+    found.findings["GATE-01"] = finding(
+        "GATE-01", "fail", message="event 4 was ACKed", scenario="gate-unfreeze-past-gap"
+    )
     made = report(found)
     row = next(r for r in made["requirements"] if r["id"] == "GATE-01")
     text = terminal.bug_report(row, made)
-    for piece in ("No unfreeze is applied past a gap.", "RFC 5 step 4", "event 4 was ACKed", "delivered", "--scenario gate-unfreeze-past-gap"):
+    for piece in (
+        "No unfreeze is applied past a gap.",
+        "RFC 5 step 4",
+        "event 4 was ACKed",
+        "delivered",
+        "--scenario gate-unfreeze-past-gap",
+    ):
         assert piece in text
 
 
 def sealed(tmp_path):
     path = tmp_path / "bundle.zip"
-    bundle.write(path, [bundle.Part(name="report.json", source=b"{}" * 400), bundle.Part(name="history.jsonl", source=b"x\n" * 3000)])
+    bundle.write(
+        path,
+        [bundle.Part(name="report.json", source=b"{}" * 400), bundle.Part(name="history.jsonl", source=b"x\n" * 3000)],
+    )
     return path
 
 

@@ -79,7 +79,9 @@ def test_broken_yaml_and_missing_files_are_told(tmp_path):
 
 def test_unknown_templates_are_told_with_the_known_ones():
     assert fill("{a}-{b.c}", {"a": "1", "b.c": "2"}, where="x") == "1-2"
-    with pytest.raises(TemplateError, match=r"start\.env\.X: unknown template \{bus\.bootstrp\}; known are bus\.bootstrap"):
+    with pytest.raises(
+        TemplateError, match=r"start\.env\.X: unknown template \{bus\.bootstrp\}; known are bus\.bootstrap"
+    ):
         fill("{bus.bootstrp}", {"bus.bootstrap": "h:1"}, where="start.env.X")
 
 
@@ -103,7 +105,9 @@ def test_a_target_that_ends_before_it_is_ready_is_told_with_its_log(tmp_path):
 
 
 def test_a_target_that_never_gets_ready_is_told_within_its_deadline(tmp_path):
-    made = target(tmp_path, "import time; print('waiting', flush=True); time.sleep(60)", ready_http="http://{host}:{port.http}/")
+    made = target(
+        tmp_path, "import time; print('waiting', flush=True); time.sleep(60)", ready_http="http://{host}:{port.http}/"
+    )
 
     async def turn():
         try:
@@ -159,7 +163,9 @@ def test_death_is_noticed_and_a_wanted_stop_is_no_death(tmp_path):
 
 
 def test_gate_answers_are_mapped():
-    client = GateClient(url=lambda w, r: "", gate_map=GateMap(pointer="/gate/0/orders", open=("pass",), closed=("stop",)))
+    client = GateClient(
+        url=lambda w, r: "", gate_map=GateMap(pointer="/gate/0/orders", open=("pass",), closed=("stop",))
+    )
     assert client._state(200, '{"gate":[{"orders":"pass"}]}') == "open"
     assert client._state(200, '{"gate":[{"orders":"stop"}]}') == "closed"
     assert client._state(200, '{"gate":[{"orders":"maybe"}]}') == "unknown"

@@ -8,6 +8,7 @@ BARRIER = "ackgap:barrier"
 CALIBRATION = "ackgap:calibration"
 MS = 1_000_000
 SAMPLES = 8
+SETTLE_MS = 120.0  # at least; a Gateway may handle streams side by side and be done with the marker first
 WARM_UP_S = 1.0
 
 
@@ -83,7 +84,7 @@ class Markers:
         ordered = sorted(trips)
         p99 = ordered[min(len(ordered) - 1, int(len(ordered) * 0.99))]
         if when == "begin":
-            self.instance.settle_ms = max(40.0, 3 * p99)
+            self.instance.settle_ms = max(SETTLE_MS, 3 * p99)
         self.instance.recorder.see(
             Calibrated(
                 t=self.instance.recorder.now(), instance=self.instance.name, when=when,  # type: ignore[arg-type]

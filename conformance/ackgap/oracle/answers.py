@@ -148,11 +148,12 @@ def _offer(stream: Stream, document: dict[str, Any], *, t: int, firm: bool) -> N
 def _make_due(stream: Stream, cover: Cover) -> None:
     """A firm snapshot makes the events above it due, also after an earlier resync had failed."""
     stream.suspended = False
-    for sequence in range(cover.sequence + 1, stream.frontier + 1):
-        event = stream.events.get(sequence)
-        if event is not None and not event.via:
+    sequence = cover.sequence + 1
+    while (event := stream.events.get(sequence)) is not None:  # up to the next hole
+        if not event.via:
             event.via = "snapshot"
             event.gap = event.gap or stream.mended
+        sequence += 1
 
 
 def _cover(stream: Stream, cover: Cover) -> None:

@@ -12,8 +12,8 @@ from ackgap.oracle.reading import Activation
 # A gate may stay closed longer than needed; only one that is still closed this long after everything had settled is
 # called closed for good (ms).
 PATIENCE_MS = 1500.0
-# After a snapshot that must be taken, the events above it may take their time: this, and a round trip for each (ms).
-RESYNC_PATIENCE_MS = 1000.0
+# An event that is due may take its time after it was read: this, and a round trip for each one before it (ms).
+ACK_PATIENCE_MS = 1000.0
 
 
 class Checks:
@@ -142,7 +142,7 @@ class Checks:
     @staticmethod
     def _accepted(stream: Stream, sequence: int) -> bool:
         """Whether a snapshot that reaches just there had to be accepted before the last settling."""
-        patience = int((stream.world.instance.settle_ms + RESYNC_PATIENCE_MS / 2) * NS_PER_MS)
+        patience = int((stream.world.instance.settle_ms + ACK_PATIENCE_MS / 2) * NS_PER_MS)
         return any(c.firm and c.sequence == sequence and stream.world.settled >= c.t + patience for c in stream.covers)
 
     def _with_all_answers(self, s: Situation) -> Situation:
@@ -168,12 +168,12 @@ class Checks:
     def settled(self, o: Settled, world: World) -> None:
         """Everything delivered up to `o.upto` has been read: due events must have their ACKs by now."""
         for stream in world.streams.values():
-            self._due(o, stream)
+            self._due(stream, t=o.t, upto=o.upto, proof=o.proof)
             self._beyond_gap(stream, o.t)
         for monitor in self.monitors:
             monitor.on_settled(o, world)
 
-    def _due(self, o: Settled, stream: Stream) -> None:
+    def _due(self, stream: Stream, *, t: int, upto: int, proof: str) -> None:
         if stream.derailed or stream.missing_reported:
             return
         for sequence in sorted(stream.events):
@@ -181,32 +181,31 @@ class Checks:
             acked = sequence in stream.acked
             if sequence > stream.frontier or (event.message.optional and not acked):
                 return
-            if not event.via or event.t > o.upto or ("due", sequence) in stream.judged:
+            if not event.via or event.t > upto or ("due", sequence) in stream.judged:
                 continue
-            situation = self.bench.situation(stream, t=o.t, sequence=sequence)
+            situation = self.bench.situation(stream, t=t, sequence=sequence)
             if acked:
                 stream.judged.add(("due", sequence))
                 self.bench.credit("missing", situation)
-            elif self._had_time(o, stream, event):
+            elif self._had_time(t, stream, event):
                 stream.missing_reported = True
-                self.bench.blame("missing", situation, self._missing_message(o, stream, event), proof=o.proof)
+                self.bench.blame("missing", situation, self._missing_message(t, stream, event), proof=proof)
                 return
             else:
-                return
+                return  # judged when it settles again, or at the end of the scenario
 
-    def _had_time(self, o: Settled, stream: Stream, event: Event) -> bool:
-        """Whether the Gateway had time for what was buffered in front of the event; reading it is not enough."""
+    def _had_time(self, t: int, stream: Stream, event: Event) -> bool:
+        """Whether the Gateway had time for what lay in front of the event too; having read it is not enough."""
         instance = stream.world.instance
-        start, patience = event.t, instance.settle_ms
+        start, patience = event.t, ACK_PATIENCE_MS + instance.settle_ms
         if event.via == "snapshot":
             start = max((c.t for c in stream.covers if c.firm), default=event.t)
-            patience = RESYNC_PATIENCE_MS + instance.settle_ms
         elif event.via in {"fill", "late_fill"} and event.gap is not None:
             start = max(event.t, event.gap.filled)
         backlog = sum(1 for s in stream.events if s <= event.message.sequence and s not in stream.acked)
-        return o.t >= start + int((patience + backlog * instance.round_trip_ms) * NS_PER_MS)
+        return t >= start + int((patience + backlog * instance.round_trip_ms) * NS_PER_MS)
 
-    def _missing_message(self, o: Settled, stream: Stream, event: Event) -> str:
+    def _missing_message(self, t: int, stream: Stream, event: Event) -> str:
         how = {
             "order": "all before it were applied and ACKed",
             "fill": "the missing event had arrived",
@@ -215,7 +214,7 @@ class Checks:
         }[event.via]
         return (
             f"event {event.message.sequence} ({event.message.phase}) of run {stream.run_id!r}, delivered at "
-            f"{self.bench.at(event.t)}, has no ACK by {self.bench.at(o.t)} although {how} and the Gateway has read past it"
+            f"{self.bench.at(event.t)}, has no ACK by {self.bench.at(t)} although {how} and the Gateway has read past it"
         )
 
     def _beyond_gap(self, stream: Stream, t: int) -> None:
@@ -250,6 +249,7 @@ class Checks:
     def ended(self, o: ScenarioEnded, world: World) -> None:
         """The scenario is over; what it leaves behind can be judged."""
         for stream in world.streams.values():
+            self._due(stream, t=o.t, upto=world.settled_upto, proof="barrier")
             self._answers_withstood(o, stream)
         for monitor in self.monitors:
             monitor.on_ended(o, world)

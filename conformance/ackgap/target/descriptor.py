@@ -26,7 +26,9 @@ def load(path: Path, contract: Contract) -> TargetSpec:
         raise DescriptorError(str(error)) from error
     errors = list(contract.validator("target").iter_errors(document))
     if errors:
-        wrong = min(errors, key=lambda e: e.validator != "additionalProperties")  # a misspelt key explains a missing one
+        wrong = min(
+            errors, key=lambda e: e.validator != "additionalProperties"
+        )  # a misspelt key explains a missing one
         keys = [*wrong.absolute_path, *_unknown(wrong)[:1]]
         raise DescriptorError(f"{path}:{_line(path, keys)}: {_said(wrong)}")
     start = document["start"]

@@ -1,0 +1,239 @@
+"""The reference Gateway as a service on a real broker."""
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from contextlib import asynccontextmanager
+
+import aiohttp
+import pytest
+
+from ackgap.broker import build
+from ackgap.bus import open_bus
+from ackgap.bus.transport import partition_of
+from ackgap.peers.http import WorldServiceServer
+from ackgap.peers.metrics import parse
+from ackgap.peers.relay import RelayClient, StalledClient
+from ackgap.peers.worldservice import ScriptedWorldService
+from ackgap.scenario.emission import StreamPlan, encode
+from ackgap.target.process import free_port
+from ackgap_reference.service.settings import SettingsError, from_environment
+
+PLAN = (("freeze", "a", "long"), ("unfreeze", "a", "long"))
+NEEDED = {"KAFKA_BROKERS": "h:9092", "WORLDSERVICE_URL": "http://h:1"}
+KIND = "embedded" if build.BINARY.is_file() else "mock"
+
+
+def plan(world, run="r"):
+    return StreamPlan(alias="", world_id=world, run_id=run, first=1, plan=PLAN, form="enveloped")
+
+
+class Running:
+    """A bus, a WorldService and one Gateway process."""
+
+    def __init__(self):
+        self.acks = []
+        self.process = None
+
+    async def deliver(self, world, *sequences):
+        for sequence in sequences:
+            self.service.emit(plan(world).body(sequence))
+            value = encode(plan(world).body(sequence), "enveloped")
+            await self.bus.produce(
+                topic="activation", partition=partition_of(world.encode(), 4), key=world.encode(), value=value
+            )
+
+    def acked(self, world):
+        return [a["sequence"] for a in self.acks if a["world_id"] == world]
+
+    async def until(self, holds, seconds=10):
+        async with asyncio.timeout(seconds):
+            while not holds():
+                await asyncio.sleep(0.005)
+
+    async def start(self):
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        env = {
+            **os.environ, "KAFKA_BROKERS": self.bus.bootstrap, "WORLDSERVICE_URL": self.server.url, "HTTP_PORT": str(self.port),
+            "GROUP_ID": "g", "GAP_TIMEOUT_MS": "300", "RESYNC_ENFORCED": "true", "ACK_TOPIC": "acks", "LOG_LEVEL": "error",
+        }  # fmt: skip
+        command = [sys.executable, "-m", "ackgap_reference.service.main", "gateway"]
+        self.process = await asyncio.create_subprocess_exec(*command, env=env, stderr=asyncio.subprocess.PIPE)
+        async with aiohttp.ClientSession() as session, asyncio.timeout(15):
+            while True:
+                try:
+                    async with session.get(self.url + "/ready") as response:
+                        if response.status == 200:
+                            return
+                except aiohttp.ClientError:
+                    pass
+                await asyncio.sleep(0.02)
+
+    async def stop(self, number=signal.SIGTERM):
+        if self.process is not None and self.process.returncode is None:
+            self.process.send_signal(number)
+            await asyncio.wait_for(self.process.wait(), 15)
+        return self.process.returncode if self.process else None
+
+    async def get(self, path):
+        async with aiohttp.ClientSession() as session, session.get(self.url + path) as response:
+            return response.status, await response.text()
+
+
+@asynccontextmanager
+async def running():
+    it = Running()
+    it.service = ScriptedWorldService()
+    it.server = WorldServiceServer(it.service, on_request=lambda *_: None, on_answer=lambda *_: None)
+    it.bus = open_bus(KIND)
+    await it.server.start()
+    await it.bus.start()
+    try:
+        await it.bus.create_topic("activation", 4)
+        await it.bus.create_topic("acks", 4)
+        await it.bus.follow("acks", lambda r: it.acks.append(json.loads(r.value)["data"]))
+        await it.start()
+        yield it
+    finally:
+        await it.stop(signal.SIGKILL)
+        await it.bus.close()
+        await it.server.close()
+
+
+def service_test(body):
+    async def turn():
+        async with running() as it:
+            await body(it)
+
+    asyncio.run(turn())
+
+
+def test_a_run_opens_the_gate_and_shows_in_the_metrics():
+    async def body(it):
+        await it.deliver("a/b %", 1, 2)
+        await it.until(lambda: it.acked("a/b %") == [1, 2])
+        status, text = await it.get("/worlds/a%2Fb%20%25/order-gate?run_id=r")
+        assert (status, json.loads(text)["state"]) == (200, "open")
+        status, text = await it.get("/worlds/nobody/order-gate?run_id=r")
+        assert json.loads(text)["reason"] == "unknown_stream"
+        values = parse((await it.get("/metrics"))[1])
+        assert values["activation_acked_total"] == 2
+        assert values["controlbus_apply_ack_latency_ms_count"] == 2
+        assert not [name for name in values if "run" in name.partition("{")[2]]
+
+    service_test(body)
+
+
+def test_a_gap_is_resynced_and_fifty_other_worlds_go_on():
+    async def body(it):
+        await it.deliver("stalled", 1)
+        it.service.emit(plan("stalled").body(2))
+        from ackgap.scenario.model import Answer, Behaviour
+
+        it.service.behave("stalled", Behaviour(state_hash=(Answer(delay_ms=1500),)))
+        await it.deliver("stalled", 3)
+        for n in range(50):
+            await it.deliver(f"world-{n}", 1, 2)
+        await it.until(lambda: all(it.acked(f"world-{n}") == [1, 2] for n in range(50)))
+        assert it.acked("stalled") == [1]
+        assert json.loads((await it.get("/worlds/stalled/order-gate?run_id=r"))[1])["reason"] == "gap"
+        await it.until(lambda: it.acked("stalled") == [1, 3])
+        assert parse((await it.get("/metrics"))[1])['activation_resync_total{result="success"}'] == 1
+
+    service_test(body)
+
+
+def test_sigterm_ends_cleanly_and_a_restart_loses_nothing():
+    async def body(it):
+        await it.deliver("w", 1)
+        await it.until(lambda: it.acked("w") == [1])
+        await it.deliver("w", 3)
+        await asyncio.gather(it.deliver("v", 1), it.until(lambda: it.acked("v") == [1]))
+        assert await it.stop() == 0
+        it.service.worlds.clear()
+        await it.start()
+        await it.deliver("w", 2)
+        await it.until(lambda: {1, 2, 3} <= set(it.acked("w")))
+        assert it.acked("w")[-2:] == [2, 3]
+
+    service_test(body)
+
+
+def test_a_relay_client_that_stands_still_delays_nobody():
+    async def body(it):
+        frames = []
+        client = RelayClient(f"ws://127.0.0.1:{it.port}/ws", on_frame=frames.append, on_change=lambda _: None)
+        stalled = StalledClient(f"ws://127.0.0.1:{it.port}/ws")
+        await stalled.start(5)
+        await client.start(5)
+        try:
+            await it.deliver("w", *range(1, 400))
+            await it.until(lambda: len(it.acked("w")) == 399)
+            await it.until(lambda: len(frames) == 399)
+        finally:
+            await client.close()
+            await stalled.close()
+
+    service_test(body)
+
+
+def test_failed_acks_are_published_again_in_order():
+    if KIND != "embedded":
+        pytest.skip("needs the embedded broker's faults")
+
+    async def body(it):
+        await it.bus.control({"do": "fault", "keys": [0], "topic": "acks", "error": 29, "count": 3})
+        await it.deliver("w", 1, 2)
+        await it.until(lambda: it.acked("w") == [1, 2], seconds=20)
+
+    service_test(body)
+
+
+@pytest.mark.parametrize(
+    ("path", "status"), [("/health", 200), ("/ready", 200), ("/nothing", 404), ("/worlds/w/order-gate", 400)]
+)
+def test_paths(path, status):
+    async def body(it):
+        found, text = await it.get(path)
+        assert found == status
+        if status >= 400:
+            assert json.loads(text)["title"]
+
+    service_test(body)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"KAFKA_BROKERS": "nowhere"}, "KAFKA_BROKERS is 'nowhere'; expected HOST:PORT"),
+        ({"KAFKA_BROKERS": "h:99999"}, "KAFKA_BROKERS"),
+        ({"WORLDSERVICE_URL": "ftp://x"}, "WORLDSERVICE_URL is 'ftp://x'; expected an http"),
+        ({"GAP_TIMEOUT_MS": "soon"}, "GAP_TIMEOUT_MS is 'soon'; expected a whole number of ms"),
+        ({"GAP_TIMEOUT_MS": "0"}, "GAP_TIMEOUT_MS"),
+        ({"RESYNC_ENFORCED": "maybe"}, "RESYNC_ENFORCED is 'maybe'; expected true or false"),
+        ({"HTTP_PORT": "70000"}, "HTTP_PORT"),
+        ({"WIRE_FORM": "xml"}, "enveloped or flat"),
+        ({"CORE": "nothing"}, "module:callable"),
+    ],
+)
+def test_bad_settings_are_told(change, said):
+    with pytest.raises(SettingsError, match=said):
+        from_environment({**NEEDED, **change})
+
+
+def test_all_problems_are_told_at_once_and_defaults_are_the_contracts(tmp_path):
+    with pytest.raises(SettingsError) as caught:
+        from_environment({"GAP_TIMEOUT_MS": "x"})
+    assert len(caught.value.problems) == 3
+    settings = from_environment(NEEDED)
+    assert (settings.gap_timeout_ms, settings.resync_enforced) == (3000, False)
+    config = tmp_path / "gateway.yaml"
+    config.write_text("gap_timeout_ms: 500\nwire_from: flat\n")
+    with pytest.raises(SettingsError, match="unknown key 'wire_from'"):
+        from_environment(NEEDED, config)
+    config.write_text("gap_timeout_ms: 500\nresync_enforced: true\n")
+    assert from_environment(NEEDED, config).gap_timeout_ms == 500
+    assert from_environment({**NEEDED, "GAP_TIMEOUT_MS": "700"}, config).gap_timeout_ms == 700
