@@ -22,6 +22,6 @@ def find(name: str) -> TargetSpec:
     known = catalogue()
     if name not in known:
         near = difflib.get_close_matches(name, known, n=1)
-        hint = f"; did you mean {near[0]}?" if near else ""
+        hint = f"; did you mean {near[0]}?" if near else "."
         raise ContractError(f"TARGET reference:{name}: there is no such Gateway{hint} Known are {', '.join(known)}")
     return reference(core=f"{MODULE}:{name}", name=f"faulty-{name}")
