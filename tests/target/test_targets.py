@@ -61,6 +61,9 @@ def test_a_descriptor_is_read(tmp_path):
         ("gap_timeout_ms: 2000", "gap_timeout_ms: 0", 12, "gap_timeout_ms"),
         ("name: acme", "name: 'a b'", 2, "name"),
         ("  command: [./gateway]", "  image: acme/gateway:1", 5, "this version starts only `command`"),
+        ("  env:", "  ports: {http: 8080}\n  env:", 6, "write 0"),
+        ("ready: {http:", "ready: {log: x, http:", 7, "not supported by this version"),
+        ("settings:", "stop_signal: SIGINT\nsettings:", 12, "stop_signal: not supported"),
         ("  command: [./gateway]", "  workdir: .", 4, "exactly one of image, build, command"),
     ],
 )

@@ -12,6 +12,12 @@ from ackgap.peers.gate import GateMap
 from ackgap.target.spec import Observe, TargetSpec
 
 STARTERS = ("image", "build", "command", "python", "attach")
+KNOWN_IN_START = {*STARTERS, "env", "args", "workdir", "files", "ports", "ready"}
+# Keys of the descriptor format that this version does not act upon. Ignoring one in silence would be worse than refusing.
+NOT_BUILT = (
+    ("topics",), ("headers",), ("auth",), ("stop_signal",), ("start", "files"), ("start", "ready", "log"),
+    ("start", "ready", "tcp"), ("start", "ready", "ack"), ("observe", "metrics", "names"),
+)  # fmt: skip
 
 
 class DescriptorError(ContractError):
@@ -24,26 +30,47 @@ def load(path: Path, contract: Contract) -> TargetSpec:
         document = load_yaml(path)
     except ContractError as error:
         raise DescriptorError(str(error)) from error
+    _refuse_what_is_not_built(document, path)
     errors = list(contract.validator("target").iter_errors(document))
     if errors:
-        wrong = min(
-            errors, key=lambda e: e.validator != "additionalProperties"
-        )  # a misspelt key explains a missing one
+        # a misspelt key explains a missing one
+        wrong = min(errors, key=lambda e: e.validator != "additionalProperties")
         keys = [*wrong.absolute_path, *_unknown(wrong)[:1]]
         raise DescriptorError(f"{path}:{_line(path, keys)}: {_said(wrong)}")
-    start = document["start"]
+    return _spec(document, document["start"], path)
+
+
+def _refuse_what_is_not_built(document: Any, path: Path) -> None:
+    """What this version cannot do is refused by name, before the schema speaks in general terms."""
+    start = document.get("start") if isinstance(document, dict) else None
+    if not isinstance(start, dict):
+        return
     given = [name for name in STARTERS if name in start]
-    if len(given) != 1:
+    if len(given) != 1 and not set(start) - KNOWN_IN_START:
         line = _line(path, ["start"])
         raise DescriptorError(
             f"{path}:{line}: start: expected exactly one of {', '.join(STARTERS)}, found {len(given)}"
         )
-    if given[0] != "command":
+    if given and given[0] != "command":
         line = _line(path, ["start", given[0]])
         raise DescriptorError(
             f"{path}:{line}: start.{given[0]}: this version starts only `command` targets; write the command"
         )
-    return _spec(document, start, path)
+    ports = start.get("ports")
+    for name, port in ports.items() if isinstance(ports, dict) else ():
+        if port:
+            line = _line(path, ["start", "ports", name])
+            raise DescriptorError(
+                f"{path}:{line}: start.ports.{name}: a command is started once per setting, all at the same time; write 0 "
+                f"and pass the port on as {{port.{name}}}"
+            )
+    for keys in NOT_BUILT:
+        node: Any = document
+        for key in keys:
+            node = node.get(key) if isinstance(node, dict) else None
+        if node is not None:
+            line = _line(path, list(keys))
+            raise DescriptorError(f"{path}:{line}: {'.'.join(keys)}: not supported by this version; take it out")
 
 
 def _spec(document: dict[str, Any], start: dict[str, Any], path: Path) -> TargetSpec:
