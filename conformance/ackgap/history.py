@@ -173,7 +173,7 @@ class AnswerSent(Observation):
     """The WorldService has answered a request: `t` is when the last byte left, or when it gave up.
 
     `failure` is "" for a complete answer, else `refused`, `hung`, `cut` (body ends early) or `gone` (the target hung
-    up first). `body` is kept up to 64 KiB; `size` is the number of bytes sent.
+    up first; it may have read what was sent). `body` is kept up to 64 KiB; `size` is the number of bytes sent.
     """
 
     kind: ClassVar[str] = "answer_sent"

@@ -235,6 +235,14 @@ def test_the_reference_by_its_ack_tier_alone(tmp_path):
     assert report["profiles"]["core"]["not_observable"] > 5
 
 
+def test_the_gateway_of_the_tutorial_is_conformant(tmp_path):
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    descriptor = ROOT / "docs" / "tutorial" / "gateway.yaml"
+    done = certify(tmp_path, str(descriptor), "--gap-timeout-ms", "1500", env={"PATH": path})
+    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-2000:]
+    assert len((descriptor.with_suffix(".py")).read_text().splitlines()) <= 155
+
+
 @pytest.mark.parametrize("shape", ["table", "json", "markdown"])
 @pytest.mark.parametrize("command", ["requirements", "scenarios"])
 def test_catalogues_are_shown_in_every_shape(command, shape):

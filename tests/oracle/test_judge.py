@@ -3,6 +3,7 @@
 import pytest
 
 from ackgap.oracle.groups import MONITORS
+from ackgap.report.conclusion import PlayedScenario, Question, conclude
 from ackgap.target.faulty import catalogue as faulty_catalogue
 from ackgap_reference.gateway import build
 from tests.conftest import play_virtually
@@ -37,6 +38,29 @@ def test_no_right_but_strange_gateway_is_convicted(name, all_scenarios, contract
         if f.verdict == "fail" and contract.requirements[r].level == "MUST"
     }
     assert convicted == {}
+    musts = {s.id: s.exercises for s in all_scenarios}
+    played = [
+        PlayedScenario(
+            id=f.scenario, setting=f.instance, world_id="", must_exercise=musts[f.scenario], duration_s=1, complete=True
+        )
+        for f in result.judgement.scenarios
+        if f.scenario in musts
+    ]
+    conclusion = conclude(contract, result.judgement, played, Question(profiles=("extended",)))
+    assert {s["id"]: s["missing"] for s in conclusion.scenarios if s["verdict"] != "ok"} == {}
+
+
+@pytest.mark.parametrize("tiers", [("ack",), ("ack", "gate"), ("ack", "relay")])
+def test_scenarios_reach_their_antecedents_on_fewer_tiers_too(tiers, all_scenarios, contract):
+    result = play_virtually(build, all_scenarios, tiers=tiers)
+    musts = {s.id: set(s.exercises) for s in all_scenarios}
+    observable = {f.requirement for f in result.judgement.findings.values() if f.tier}
+    missing = {
+        f.scenario: (musts[f.scenario] & observable) - f.exercised
+        for f in result.judgement.scenarios
+        if f.scenario in musts and (musts[f.scenario] & observable) - f.exercised
+    }
+    assert missing == {}
 
 
 def test_what_was_not_tested_is_not_green(all_scenarios):

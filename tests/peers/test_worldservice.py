@@ -84,7 +84,7 @@ def over_http(found, body):
         server = WorldServiceServer(
             found,
             on_request=lambda p, m, t: seen.append(("request", p.endpoint)),
-            on_answer=lambda p, f: seen.append(("answer", f)),
+            on_answer=lambda p, f, _: seen.append(("answer", f)),
         )
         await server.start()
         try:

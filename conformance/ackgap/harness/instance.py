@@ -204,13 +204,13 @@ class Instance:
             )
         )  # fmt: skip
 
-    def _answered(self, planned: PlannedAnswer, failure: str) -> None:
+    def _answered(self, planned: PlannedAnswer, failure: str, sent: int) -> None:
         self._counted(planned, answered=True)
         self.recorder.see(
             AnswerSent(
                 t=self.recorder.now(), instance=self.name, request=planned.request, world_id=planned.world_id,
                 endpoint=planned.endpoint, status=planned.status,
-                body=planned.body[:KEPT_BODY].decode("utf-8", "replace"), size=len(planned.body), failure=failure,
+                body=planned.body[:KEPT_BODY].decode("utf-8", "replace"), size=sent, failure=failure,
             )
         )  # fmt: skip
 

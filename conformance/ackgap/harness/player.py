@@ -43,9 +43,13 @@ class Barrier:
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """Ask for the gates of these streams; True when all answered open (or there is no gate to ask)."""
+    """Ask for the gates of these streams; True when all answered open (or there is no gate to ask).
+
+    With `in_passing` the scenario goes on at once: what comes next may have to hit a moment.
+    """
 
     streams: tuple[tuple[str, str], ...]
+    in_passing: bool = False
 
 
 Action = Produce | Barrier | Ask | Emit | Behave | Pause | AwaitAck | AwaitRequest | StallRelay
@@ -77,7 +81,7 @@ def play(cast: Cast) -> Player:
                 yield Ask(((world_id, run_id),))
             case AwaitAck() | AwaitRequest():
                 yield step
-                yield Ask(cast.streams)
+                yield Ask(cast.streams, in_passing=True)
             case Behave() | Pause() | StallRelay():
                 yield step
 

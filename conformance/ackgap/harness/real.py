@@ -68,6 +68,7 @@ class RealPlayer:
                 except StopIteration:
                     break
                 result = await self._do(action)
+            await asyncio.gather(*self.asking)
             complete = True
         finally:
             for task in self.asking:
@@ -100,6 +101,9 @@ class RealPlayer:
                 for delivered in await asyncio.gather(*sends):
                     self.last[delivered.world_id] = max(self.last.get(delivered.world_id, 0), delivered.t)
                 self.base = dict(instance.requests)
+            case Ask(streams=streams, in_passing=True):
+                for stream in streams if instance.gate is not None else ():
+                    self._ask_later(stream)
             case Ask(streams=streams):
                 states = await asyncio.gather(*(instance.ask_gate(*stream) for stream in streams))
                 return all(state == "open" for state in states)
@@ -189,6 +193,9 @@ class RealPlayer:
         if self.instance.gate is None or stream not in self.streams or self.asked >= ASKED_AT_MOST:
             return
         self.asked += 1
+        self._ask_later(stream)
+
+    def _ask_later(self, stream: Stream) -> None:
         task = asyncio.create_task(self._ask_quietly(stream))
         self.asking.add(task)
         task.add_done_callback(self.asking.discard)

@@ -43,7 +43,8 @@ def _note(stream: Stream, kind: str, t: int) -> None:
 
 
 def _document(o: AnswerSent) -> Any:
-    if o.failure or o.status != 200:
+    read_in_part = o.failure == "gone" and o.size > 0  # the target hung up, perhaps because it had all it needed
+    if (o.failure and not read_in_part) or o.status != 200:
         return None
     document = reading.decode(o.body, "utf-8")
     return None if isinstance(document, ValueError) else document
@@ -99,7 +100,7 @@ def _snapshot(bench: Bench, world: World, o: AnswerSent) -> None:
         if problem == "hash_mismatch":
             world.unmatched.append((document["state_hash"], document))
         return
-    firm = bool(world.probe_hashes) and world.probe_hashes[-1][1] == document["state_hash"]
+    firm = not o.failure and bool(world.probe_hashes) and world.probe_hashes[-1][1] == document["state_hash"]
     for stream in world.streams.values():
         _offer(stream, document, t=o.t, firm=firm)
 

@@ -6,6 +6,23 @@ from ackgap.oracle.monitor import Claim, Monitor, Situation
 from ackgap.oracle.reading import Activation
 
 
+def _would_change(s: Situation) -> bool:
+    """Whether a duplicate of an applied event would move the gate's entries if it were applied again."""
+    return any(
+        not was_buffered and (copy.content != event.message.content or sequence < s.high)
+        for sequence, event in s.stream.events.items()
+        for _, copy, was_buffered in event.copies
+    )
+
+
+def _differing(s: Situation, *, buffered: bool) -> bool:
+    return any(
+        was_buffered == buffered and copy.content != event.message.content
+        for event in s.stream.events.values()
+        for _, copy, was_buffered in event.copies
+    )
+
+
 class DupMonitor(Monitor):
     """Tolerates: the newest event shown again on the relay with its own content."""
 
@@ -14,11 +31,11 @@ class DupMonitor(Monitor):
     premature = (Claim(50, "DUP-03", lambda s: s.gap is not None and s.gap.duplicates > 0),)
     gate_open = (
         Claim(60, "DUP-02", lambda s: s.gap is None and _differing(s, buffered=True)),
-        Claim(61, "DUP-01", lambda s: s.gap is None and _differing(s, buffered=False)),
+        Claim(61, "DUP-01", lambda s: s.gap is None and _would_change(s)),
     )
     gate_closed = (
         Claim(60, "DUP-02", lambda s: _differing(s, buffered=True)),
-        Claim(61, "DUP-01", lambda s: _differing(s, buffered=False)),
+        Claim(61, "DUP-01", _would_change),
     )
 
     def on_frame(self, o: FrameSeen, message: Activation, stream: Stream, *, first: bool) -> None:
@@ -57,11 +74,3 @@ class DupMonitor(Monitor):
                 for buffered in {b for _, _, b in event.copies}:
                     if sequence in stream.shown:
                         self.bench.exercised("DUP-02" if buffered else "DUP-01", stream.world)
-
-
-def _differing(s: Situation, *, buffered: bool) -> bool:
-    return any(
-        was_buffered == buffered and copy.content != event.message.content
-        for event in s.stream.events.values()
-        for _, copy, was_buffered in event.copies
-    )

@@ -123,6 +123,8 @@ class SyncMonitor(Monitor):
     def on_ended(self, o: Observation, world: World) -> None:
         """SYNC-02, SYNC-05, SYNC-06 and SYNC-12: what a resync left undone."""
         for stream in world.streams.values():
+            if any(gap is not None and "failed" in gap.answers for gap in (stream.gap, stream.mended)):
+                self.bench.exercised("SYNC-13", world)
             if stream.derailed:
                 continue
             self._fetched(o, stream, world)

@@ -20,13 +20,13 @@ PHRASES = {
 }
 
 OnRequest = Callable[[PlannedAnswer, str, str], None]
-OnAnswer = Callable[[PlannedAnswer, str], None]
+OnAnswer = Callable[[PlannedAnswer, str, int], None]
 
 
 class WorldServiceServer:
     """HTTP/1.1 by hand, since it has to break the rules on purpose: cut bodies, resets, silence.
 
-    `on_request` is told of each request before it is answered, `on_answer` just before the last byte leaves (or when
+    `on_request` is told of each request before it is answered, `on_answer` (with the bytes sent) just before the last byte leaves (or when
     the answer is given up), so that no reaction of the target can be recorded earlier than its cause.
     """
 
@@ -72,18 +72,18 @@ class WorldServiceServer:
         planned = self.service.plan(method, target)
         self.on_request(planned, method, target)
         if planned.delay_ms and not await self._patient(planned.delay_ms / 1000, reader):
-            self.on_answer(planned, "gone")
+            self.on_answer(planned, "gone", 0)
             return False
         return await self._answer(planned, reader, writer)
 
     async def _answer(self, planned: PlannedAnswer, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         if planned.failure == "refused":
-            self.on_answer(planned, "refused")
+            self.on_answer(planned, "refused", 0)
             writer.transport.abort()
             return False
         if planned.failure == "hung":
             await self._patient(HANG_S, reader)
-            self.on_answer(planned, "hung")
+            self.on_answer(planned, "hung", 0)
             return False
         head = [
             f"HTTP/1.1 {planned.status} {PHRASES.get(planned.status, 'Scripted')}",
@@ -92,20 +92,22 @@ class WorldServiceServer:
         head += [f"{name}: {value}" for name, value in planned.headers.items()]
         writer.write(("\r\n".join(head) + "\r\n\r\n").encode("latin-1"))
         if planned.failure == "cut":
-            self.on_answer(planned, "cut")
+            self.on_answer(planned, "cut", len(planned.body) // 2)
             writer.write(planned.body[: len(planned.body) // 2])
             await writer.drain()
             return False
+        sent = 0
         try:
-            for start in range(0, max(0, len(planned.body) - KEPT_BODY), KEPT_BODY):
-                writer.write(planned.body[start : start + KEPT_BODY])
+            while len(planned.body) - sent > KEPT_BODY:
+                writer.write(planned.body[sent : sent + KEPT_BODY])
+                sent += KEPT_BODY
                 await writer.drain()
-            sent = len(range(0, max(0, len(planned.body) - KEPT_BODY), KEPT_BODY)) * KEPT_BODY
-            self.on_answer(planned, "")
+            self.on_answer(planned, "", len(planned.body))
             writer.write(planned.body[sent:])
             await writer.drain()
         except ConnectionError:
-            self.on_answer(planned, "gone")
+            if sent < len(planned.body) - KEPT_BODY:
+                self.on_answer(planned, "gone", sent)
             return False
         return True
 
