@@ -21,6 +21,7 @@ from ackgap.history import Stalled, TargetChanged
 from ackgap.target.spec import TargetError, TargetSpec
 
 JOBS = 140
+SPREAD_S = 3.0  # scenarios begin one after the other over this time, the longest first: a burst would only measure load
 T = TypeVar("T")
 
 
@@ -126,8 +127,9 @@ async def _play(
     done: list[Played] = []
     active: dict[str, set[str]] = {instance.name: set() for instance in instances}
 
-    async def one(cast_index: int, planned: PlannedInstance, instance: Instance, marker: Markers) -> None:
+    async def one(place: int, cast_index: int, planned: PlannedInstance, instance: Instance, marker: Markers) -> None:
         cast = planned.casts[cast_index]
+        await asyncio.sleep(place * SPREAD_S / plan.size)
         async with slots:
             active[instance.name].add(cast.scenario.id)
             done.append(await RealPlayer(cast, instance, marker).run())
@@ -142,7 +144,7 @@ async def _play(
     work.sort(key=lambda item: -item[1].casts[item[0]].scenario.weight_timeouts)
     deaths = [asyncio.create_task(_death(instance, active)) for instance in instances]
     try:
-        await _all([one(*item) for item in work], stop_on=deaths)
+        await _all([one(place, *item) for place, item in enumerate(work)], stop_on=deaths)
     finally:
         for task in deaths:
             task.cancel()

@@ -201,7 +201,7 @@ class Checks:
         if event.via == "snapshot":
             start = max((c.t for c in stream.covers if c.firm), default=event.t)
         elif event.via in {"fill", "late_fill"} and event.gap is not None:
-            start = max(event.t, event.gap.filled)
+            start = max(event.t, event.gap.filled, event.gap.progress)
         backlog = sum(1 for s in stream.events if s <= event.message.sequence and s not in stream.acked)
         return t >= start + int((patience + backlog * instance.round_trip_ms) * NS_PER_MS)
 

@@ -182,3 +182,7 @@ def _fill(stream: Stream, gap: Gap, o: Delivered, sequence: int) -> None:
         event.gap = gap
         if via and not stream.suspended:
             event.via = event.via or via
+    if stream.waiting():
+        # Part of the hole was filled: it is the same gap, whose timer may run on or start anew.
+        gap.missing, gap.progress, gap.filled = stream.frontier + 1, o.t, 0
+        stream.gap, stream.mended = gap, None

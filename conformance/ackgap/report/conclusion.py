@@ -185,7 +185,8 @@ def _exit(
     if doubtful:
         return Exit.INCONCLUSIVE, f"inconclusive: {', '.join(doubtful)}"
     if broken:
-        return Exit.INCONCLUSIVE, f"inconclusive: broken scenarios {', '.join(broken)}"
+        some = ", ".join(broken[:5]) + (f" and {len(broken) - 5} more" if len(broken) > 5 else "")
+        return Exit.INCONCLUSIVE, f"inconclusive: broken scenarios {some}; if the target was overloaded, try --jobs 20"
     if question.partial or question.requirements:
         if any(row["verdict"] in {"pass", "waived"} for row in rows):
             return Exit.HOLDS, "what was exercised holds; a part of the suite is no certificate"
