@@ -3,11 +3,13 @@
 import asyncio
 import json
 import os
+import random
 import signal
 import sys
 from contextlib import asynccontextmanager
 
 import aiohttp
+import psutil
 import pytest
 
 from ackgap.broker import build
@@ -18,6 +20,7 @@ from ackgap.peers.metrics import parse
 from ackgap.peers.relay import RelayClient, StalledClient
 from ackgap.peers.worldservice import ScriptedWorldService
 from ackgap.scenario.emission import StreamPlan, encode
+from ackgap.scenario.generators.hostile import payload
 from ackgap.target.process import free_port
 from ackgap_reference.service.settings import SettingsError, from_environment
 
@@ -188,6 +191,61 @@ def test_failed_acks_are_published_again_in_order():
         await it.bus.control({"do": "fault", "keys": [0], "topic": "acks", "error": 29, "count": 3})
         await it.deliver("w", 1, 2)
         await it.until(lambda: it.acked("w") == [1, 2], seconds=20)
+
+    service_test(body)
+
+
+def test_ten_thousand_hostile_payloads_on_the_bus_are_dropped_and_counted():
+    async def body(it):
+        dice = random.Random(11)
+        payloads = [payload(dice) for _ in range(10_000)]
+        process = psutil.Process(it.process.pid)
+        await it.deliver("before", 1)
+        await it.until(lambda: it.acked("before") == [1])
+        size = process.memory_info().rss
+        for start in range(0, len(payloads), 500):
+            sends = [
+                it.bus.produce(topic="activation", partition=n % 4, key=b"h", value=value)
+                for n, value in enumerate(payloads[start : start + 500])
+            ]
+            await asyncio.gather(*sends)
+        for n in range(20):
+            await it.deliver(f"after-{n}", 1, 2)
+        await it.until(lambda: all(it.acked(f"after-{n}") == [1, 2] for n in range(20)), seconds=60)
+        values = parse((await it.get("/metrics"))[1])
+        assert sum(v for k, v in values.items() if k.startswith("activation_dropped_total")) == 10_000
+        assert process.memory_info().rss - size < 60 << 20
+
+    service_test(body)
+
+
+def test_a_thousand_hostile_answers_over_http_leave_the_gate_closed_and_the_service_alive():
+    async def body(it):
+        from ackgap.scenario.model import Answer, Behaviour
+
+        bodies = [
+            "",
+            "null",
+            "[" * 20_000,
+            '{"state_hash": 1}',
+            "<html>",
+            "\x00",
+            '{"state_hash":"h","world_id":7}',
+            "x" * 3_000_000,
+        ]
+        worlds = [f"hostile-{n}" for n in range(300)]
+        for n, world in enumerate(worlds):
+            hostile = tuple(Answer(text=bodies[(n + k) % len(bodies)]) for k in range(2))
+            failing = tuple(Answer(failure=f) for f in ("refused", "cut"))
+            it.service.behave(world, Behaviour(state_hash=hostile, snapshot=failing))
+        requests = []
+        it.server.on_request = lambda planned, *_: requests.append(planned.world_id)
+        for world in worlds:
+            it.service.emit(plan(world).body(1))
+        await asyncio.gather(*(it.deliver(world, 2) for world in worlds))
+        await it.until(lambda: len(requests) >= 1000, seconds=60)
+        await it.until(lambda: all(it.acked(world) == [2] for world in worlds), seconds=60)
+        assert (await it.get("/ready"))[0] == 200
 
     service_test(body)
 
