@@ -111,7 +111,7 @@ class AwaitAck:
     world_id: str
     run_id: str
     sequence: int
-    bound_ms: float = 2000
+    bound_ms: float = 6000
     bound_timeouts: float = 1
 
 
@@ -124,7 +124,7 @@ class AwaitRequest:
     endpoint: Endpoint
     count: int = 1
     answered: bool = False
-    bound_ms: float = 2000
+    bound_ms: float = 6000
     bound_timeouts: float = 1
 
 
