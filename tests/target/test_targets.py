@@ -62,8 +62,10 @@ def test_a_descriptor_is_read(tmp_path):
         ("name: acme", "name: 'a b'", 2, "name"),
         ("  command: [./gateway]", "  image: acme/gateway:1", 5, "this version starts only `command`"),
         ("  env:", "  ports: {http: 8080}\n  env:", 6, "write 0"),
-        ("ready: {http:", "ready: {log: x, http:", 7, "not supported by this version"),
-        ("settings:", "stop_signal: SIGINT\nsettings:", 12, "stop_signal: not supported"),
+        ("settings:", "topics: {activation: mine}\nsettings:", 12, "topics: not supported by this version"),
+        ("settings:", "stop_signal: SIGWINCH\nsettings:", 12, "stop_signal"),
+        ("settings:", "headers: {X-Token: '{env.NOT_SET_ANYWHERE}'}\nsettings:", 12, "NOT_SET_ANYWHERE is not set"),
+        ('ready: {http: "http://{host}:{port.http}/health"}', "ready: {log: '['}", 7, "no regular expression"),
         ("  command: [./gateway]", "  workdir: .", 4, "exactly one of image, build, command"),
     ],
 )
@@ -147,6 +149,35 @@ def test_stopping_takes_the_whole_process_group_down(tmp_path):
     assert gone or child.status() == psutil.STATUS_ZOMBIE
 
 
+@pytest.mark.parametrize("sign", [{"ready_log": r"now listening on \d+"}, {"ready_tcp": "{port.http}"}])
+def test_readiness_shows_in_the_log_or_at_a_port(tmp_path, sign):
+    code = "import os,socket,time; s=socket.create_server(('127.0.0.1', int(os.environ['P']))); print('now listening on 1', flush=True); time.sleep(60)"
+    made = target(tmp_path, code, env={"P": "{port.http}"}, **sign)
+
+    async def turn():
+        try:
+            await made.start()
+            return made.process.returncode
+        finally:
+            await made.stop()
+
+    assert asyncio.run(turn()) is None
+
+
+def test_secrets_in_headers_come_from_the_environment_and_are_not_shown(tmp_path, monkeypatch):
+    monkeypatch.setenv("ACME_TOKEN", "very-secret")
+    spec = load_text(tmp_path, GOOD + "headers: {Authorization: '{env.ACME_TOKEN}'}\n")
+    assert spec.observe.headers == {"Authorization": "very-secret"}
+    assert "very-secret" not in repr(spec)
+    spec = load_text(tmp_path, GOOD + "headers: {Authorization: 'Bearer {env.ACME_TOKEN}', X-Plain: yes-plain}\n")
+    assert spec.observe.headers == {"Authorization": "Bearer very-secret", "X-Plain": "yes-plain"}
+
+
+def test_a_tcp_port_may_be_named(tmp_path):
+    spec = load_text(tmp_path, GOOD.replace('{http: "http://{host}:{port.http}/health"}', "{tcp: http}"))
+    assert spec.ready_tcp == "{port.http}"
+
+
 def test_death_is_noticed_and_a_wanted_stop_is_no_death(tmp_path):
     async def turn():
         dying = target(tmp_path, "raise SystemExit(3)")
@@ -175,6 +206,7 @@ def test_gate_answers_are_mapped():
     assert client._state(200, "<html>") == "unknown"
     assert client._state(200, '{"gate":[]}') == "unknown"
     assert client._state(503, '{"gate":[{"orders":"pass"}]}') == "unknown"
+    assert client._state(404, "") == "closed"
     assert pointed({"a/b": {"~": 1}}, "/a~1b/~0") == 1
 
 

@@ -79,10 +79,10 @@ class Instance:
         self._target_changed("ready")
         observe = self.spec.observe
         if observe.gate:
-            self.gate = GateClient(url=self._gate_url, gate_map=observe.gate_map)
+            self.gate = GateClient(url=self._gate_url, gate_map=observe.gate_map, headers=observe.headers)
         if observe.relay:
             url = fill(observe.relay, self.target.values, where="observe.relay")
-            self.relay = RelayClient(url, on_frame=self._frame, on_change=self._relay_changed)
+            self.relay = RelayClient(url, on_frame=self._frame, on_change=self._relay_changed, headers=observe.headers)
             await self.relay.start(RELAY_TIMEOUT_S)
 
     async def stop(self) -> None:
@@ -138,7 +138,11 @@ class Instance:
         if self.spec.observe.metrics and self.target is not None:
             t_sent = self.recorder.now()
             url = fill(self.spec.observe.metrics, self.target.values, where="observe.metrics")
-            values = await metrics.read(url)
+            values = await metrics.read(url, headers=self.spec.observe.headers)
+            own = {
+                canonical: values[name] for canonical, name in self.spec.observe.metric_names.items() if name in values
+            }
+            values.update(own)
             self.recorder.see(MetricsSeen(t=self.recorder.now(), instance=self.name, t_sent=t_sent, values=values))
 
     async def until(self, key: object, holds: Callable[[], bool], bound_s: float) -> bool:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import Any, Literal
 
 import aiohttp
@@ -62,7 +63,9 @@ class GateClient:
             self.session = None
 
     def _state(self, status: int, text: str) -> GateState:
-        if status != 200:
+        if status == HTTPStatus.NOT_FOUND:
+            return "closed"  # a stream that the target does not know: no order of it passes
+        if status != HTTPStatus.OK:
             return "unknown"
         try:
             word = pointed(json.loads(text), self.gate_map.pointer)

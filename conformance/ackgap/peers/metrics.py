@@ -1,16 +1,21 @@
 """Reads a Prometheus text page."""
 
+from collections.abc import Mapping
+
 import aiohttp
 from prometheus_client.parser import text_string_to_metric_families
 
 PAGE_LIMIT = 8 << 20
 
 
-async def read(url: str, *, timeout_s: float = 5.0) -> dict[str, float]:
+async def read(url: str, *, timeout_s: float = 5.0, headers: Mapping[str, str] | None = None) -> dict[str, float]:
     """Values by sample name with its labels in `{k="v"}` order; empty if the page cannot be read."""
     try:
         timeout = aiohttp.ClientTimeout(total=timeout_s)
-        async with aiohttp.ClientSession(timeout=timeout, trust_env=False) as session, session.get(url) as response:
+        async with (
+            aiohttp.ClientSession(timeout=timeout, trust_env=False) as session,
+            session.get(url, headers=headers) as response,
+        ):
             text = (await response.content.read(PAGE_LIMIT)).decode("utf-8", "replace")
             if response.status != 200:
                 return {}

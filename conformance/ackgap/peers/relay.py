@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -15,8 +15,15 @@ RECONNECT_S = 0.2
 class RelayClient:
     """Reads frames for good; reconnects when the connection breaks and tells of it."""
 
-    def __init__(self, url: str, *, on_frame: Callable[[bytes], None], on_change: Callable[[str], None]) -> None:
-        self.url, self.on_frame, self.on_change = url, on_frame, on_change
+    def __init__(
+        self,
+        url: str,
+        *,
+        on_frame: Callable[[bytes], None],
+        on_change: Callable[[str], None],
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        self.url, self.on_frame, self.on_change, self.headers = url, on_frame, on_change, headers
         self.session: aiohttp.ClientSession | None = None
         self.task: asyncio.Task[None] | None = None
         self.connected = asyncio.Event()
@@ -38,7 +45,9 @@ class RelayClient:
     async def _run(self) -> None:
         while self.session is not None:
             with contextlib.suppress(aiohttp.ClientError, OSError, TimeoutError):
-                async with self.session.ws_connect(self.url, max_msg_size=FRAME_LIMIT, autoping=True) as stream:
+                async with self.session.ws_connect(
+                    self.url, max_msg_size=FRAME_LIMIT, autoping=True, headers=self.headers
+                ) as stream:
                     self.on_change("connected")
                     self.connected.set()
                     async for message in stream:

@@ -1,6 +1,8 @@
 """Reads a target descriptor. Every error names file, line, key, what was expected and the nearest valid word."""
 
 import difflib
+import os
+import re
 import shlex
 from pathlib import Path
 from typing import Any
@@ -15,8 +17,7 @@ STARTERS = ("image", "build", "command", "python", "attach")
 KNOWN_IN_START = {*STARTERS, "env", "args", "workdir", "files", "ports", "ready"}
 # Keys of the descriptor format that this version does not act upon. Ignoring one in silence would be worse than refusing.
 NOT_BUILT = (
-    ("topics",), ("headers",), ("auth",), ("stop_signal",), ("start", "files"), ("start", "ready", "log"),
-    ("start", "ready", "tcp"), ("start", "ready", "ack"), ("observe", "metrics", "names"),
+    ("topics",), ("auth",), ("start", "files"),
 )  # fmt: skip
 
 
@@ -78,14 +79,18 @@ def _spec(document: dict[str, Any], start: dict[str, Any], path: Path) -> Target
     gate = observe.get("gate", {})
     mapping = gate.get("map")
     timeout = settings.get("gap_timeout_ms", "any")
+    ready, ports = start.get("ready", {}), tuple(start.get("ports", {"http": 0}))
     return TargetSpec(
         name=document["name"],
         version=str(document.get("version", "")),
         role=document.get("role", "gateway"),
         command=(*start["command"], *start.get("args", ())),
         env={key: _text(value) for key, value in start.get("env", {}).items()},
-        ports=tuple(start.get("ports", {"http": 0})),
-        ready_http=start.get("ready", {}).get("http", ""),
+        ports=ports,
+        ready_http=ready.get("http", ""),
+        ready_tcp=f"{{port.{ready['tcp']}}}" if ready.get("tcp") in ports else _text(ready.get("tcp", "")),
+        ready_log=_pattern(ready.get("log", ""), path),
+        stop_signal=document.get("stop_signal", "SIGTERM"),
         workdir=str((path.parent / start.get("workdir", ".")).resolve()),
         observe=Observe(
             gate=gate.get("url", ""),
@@ -94,6 +99,8 @@ def _spec(document: dict[str, Any], start: dict[str, Any], path: Path) -> Target
             else GateMap(),
             relay=observe.get("relay", {}).get("websocket", ""),
             metrics=observe.get("metrics", {}).get("url", ""),
+            metric_names=observe.get("metrics", {}).get("names", {}),
+            headers=_headers(document.get("headers", {}), path),
         ),
         resync_values=tuple(settings.get("resync_enforced", (True, False))),
         gap_timeout_ms=None if timeout == "any" else timeout,
@@ -104,6 +111,30 @@ def _spec(document: dict[str, Any], start: dict[str, Any], path: Path) -> Target
 def described(spec: TargetSpec) -> str:
     """One line that says what is started."""
     return shlex.join(spec.command)
+
+
+def _headers(given: dict[str, str], path: Path) -> dict[str, str]:
+    """Headers with `{env.NAME}` taken from the environment; the file itself holds no secret."""
+
+    def one(name: str) -> str:
+        def value_of(match: re.Match[str]) -> str:
+            if match.group(1) not in os.environ:
+                where = f"{path}:{_line(path, ['headers', name])}: headers.{name}"
+                raise DescriptorError(f"{where}: the environment variable {match.group(1)} is not set; set it")
+            return os.environ[match.group(1)]
+
+        return re.sub(r"\{env\.(\w+)\}", value_of, given[name])
+
+    return {name: one(name) for name in given}
+
+
+def _pattern(text: str, path: Path) -> str:
+    try:
+        re.compile(text)
+    except re.error as error:
+        line = _line(path, ["start", "ready", "log"])
+        raise DescriptorError(f"{path}:{line}: start.ready.log: {text!r} is no regular expression: {error}") from error
+    return text
 
 
 def _text(value: Any) -> str:

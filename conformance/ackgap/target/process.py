@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import re
 import signal
 import socket
 from collections.abc import Mapping
@@ -57,7 +58,7 @@ class ProcessTarget:
         if process is None:
             return
         if process.returncode is None:
-            _signal(process.pid, signal.SIGTERM)
+            _signal(process.pid, signal.Signals[self.spec.stop_signal])
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(process.wait(), STOP_TIMEOUT_S)
         _signal(process.pid, signal.SIGKILL)
@@ -73,9 +74,10 @@ class ProcessTarget:
         return ""
 
     async def _ready(self) -> None:
-        if not self.spec.ready_http or self.process is None:
-            return
-        url = fill(self.spec.ready_http, self.values, where=f"target {self.spec.name}: start.ready.http")
+        spec = self.spec
+        if self.process is None or not (spec.ready_http or spec.ready_tcp or spec.ready_log):
+            return  # the first ACK will show it
+        sign = fill(spec.ready_http or spec.ready_tcp, self.values, where=f"target {spec.name}: start.ready")
         deadline = asyncio.get_running_loop().time() + self.spec.startup_timeout_s
         async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=2), trust_env=False) as session:
             while True:
@@ -84,16 +86,34 @@ class ProcessTarget:
                         f"target {self.spec.name} ended with exit code {self.process.returncode} before it was ready",
                         hint="its last log lines tell why", log=self.last_lines(),
                     )  # fmt: skip
-                with contextlib.suppress(aiohttp.ClientError, OSError, TimeoutError):
-                    async with session.get(url) as response:
-                        if 200 <= response.status < 300:
-                            return
+                if await self._shows(sign, session):
+                    return
                 if asyncio.get_running_loop().time() > deadline:
                     raise TargetError(
-                        f"target {self.spec.name} was not ready within {self.spec.startup_timeout_s:g} s: {url} never answered 2xx",
+                        f"target {self.spec.name} was not ready within {self.spec.startup_timeout_s:g} s: {self._awaited(sign)}",
                         hint="check start.ready and startup_timeout_s", log=self.last_lines(),
                     )  # fmt: skip
                 await asyncio.sleep(POLL_S)
+
+    async def _shows(self, sign: str, session: aiohttp.ClientSession) -> bool:
+        """Whether the sign of readiness that the descriptor names is there."""
+        with contextlib.suppress(aiohttp.ClientError, OSError, TimeoutError):
+            if self.spec.ready_http:
+                async with session.get(sign) as response:
+                    return 200 <= response.status < 300
+            if self.spec.ready_tcp:
+                _, writer = await asyncio.wait_for(asyncio.open_connection("127.0.0.1", int(sign)), 2)
+                writer.close()
+                return True
+            return re.search(self.spec.ready_log, self.log.read_text(encoding="utf-8", errors="replace")) is not None
+        return False
+
+    def _awaited(self, sign: str) -> str:
+        if self.spec.ready_http:
+            return f"{sign} never answered 2xx"
+        if self.spec.ready_tcp:
+            return f"port {sign} never accepted a connection"
+        return f"its output never matched {self.spec.ready_log!r}"
 
 
 def free_port() -> int:

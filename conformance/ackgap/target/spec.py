@@ -30,6 +30,8 @@ class Observe:
     gate_map: GateMap = field(default_factory=GateMap)
     relay: str = ""
     metrics: str = ""
+    metric_names: Mapping[str, str] = field(default_factory=dict)  # canonical name -> the target's own
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)  # may hold secrets: never written anywhere
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +45,9 @@ class TargetSpec:
     env: Mapping[str, str] = field(default_factory=dict)
     ports: tuple[str, ...] = ("http",)
     ready_http: str = ""
+    ready_tcp: str = ""
+    ready_log: str = ""
+    stop_signal: str = "SIGTERM"
     workdir: str = ""
     observe: Observe = field(default_factory=Observe)
     resync_values: tuple[bool, ...] = (True, False)
