@@ -3,7 +3,7 @@
 from ackgap.history import AckSeen, BarrierMissed, Observation
 from ackgap.oracle.facts import Instance, Stream, World
 from ackgap.oracle.monitor import Claim, Monitor
-from ackgap.oracle.msg import BIG, candidate_plain, same_but_mangled
+from ackgap.oracle.msg import BIG, all_plain, same_but_mangled
 from ackgap.oracle.reading import Ack
 
 
@@ -147,7 +147,7 @@ class AckMonitor(Monitor):
     def _unknown_world(self, o: AckSeen, ack: Ack, instance: Instance) -> None:
         named = ack.world_id or o.world_id
         worlds = list(instance.worlds.values())
-        if not named or any(not candidate_plain(w) and same_but_mangled(named, w.world_id) for w in worlds):
+        if not named or any(not all_plain(w) and same_but_mangled(named, w.world_id) for w in worlds):
             return
         if worlds:
             self.bench.convict(

@@ -121,7 +121,7 @@ class MsgMonitor(Monitor):
     def _mangled_world(self, o: AckSeen, ack: Ack, instance: Instance) -> None:
         named = ack.world_id or o.world_id
         for candidate in instance.worlds.values():
-            if not candidate_plain(candidate) and same_but_mangled(named, candidate.world_id):
+            if not all_plain(candidate) and same_but_mangled(named, candidate.world_id):
                 self.bench.convict(
                     "MSG-06", candidate, f"the ACK names world {named!r}, a changed form of this world's id"
                 )
@@ -134,7 +134,7 @@ class MsgMonitor(Monitor):
         return instance.worlds.get(o.world_id) or next(iter(instance.worlds.values()), None)
 
 
-def candidate_plain(world: World) -> bool:
+def all_plain(world: World) -> bool:
     """Whether the world and all of its runs have plain ids."""
     return is_plain(world.world_id) and all(stream.plain for stream in world.streams.values())
 

@@ -69,7 +69,7 @@ def conclude(
         verdict, used = _waived(finding, question.waivers)
         stale = [w for w in stale if w not in used]
         rows.append(_row(requirement, finding, verdict))
-    scenarios = _scenarios(contract, judgement, played)
+    scenarios = _scenarios(judgement, played)
     included = [name for name in PROFILES if any(set(PROFILES[name]) <= set(PROFILES[p]) for p in question.profiles)]
     profiles = {name: _profile(contract, rows, name, question) for name in included}
     code, why = _exit(rows, scenarios, stale, question)
@@ -131,7 +131,7 @@ def _evidence(e: Evidence) -> dict[str, Any]:
     }
 
 
-def _scenarios(contract: Contract, judgement: Judgement, played: Sequence[PlayedScenario]) -> list[dict[str, Any]]:
+def _scenarios(judgement: Judgement, played: Sequence[PlayedScenario]) -> list[dict[str, Any]]:
     seen = {(f.instance, f.scenario): f for f in judgement.scenarios}
     observable = {f.requirement for f in judgement.findings.values() if f.tier}
     rows = []
@@ -153,7 +153,6 @@ def _scenarios(contract: Contract, judgement: Judgement, played: Sequence[Played
                 "missing": missing,
             }
         )
-    del contract
     return rows
 
 
