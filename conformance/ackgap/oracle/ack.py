@@ -108,7 +108,7 @@ class AckMonitor(Monitor):
         covered = any(cover.sequence >= sequence for cover in stream.covers)
         if not stream.acked or stream.ack_partition != o.partition or covered or stream.derailed:
             return
-        highest = max(stream.acked)
+        highest = stream.top_acked
         if sequence > highest:
             self.bench.exercised("ACK-03", stream.world)
         else:

@@ -49,6 +49,8 @@ class Bench:
         proof: str = "barrier",
     ) -> None:
         """Record a conviction with the last observations of the world as evidence."""
+        if self.ledger.convict_again(requirement, world.instance.name, world.scenario):
+            return
         self.ledger.convict(requirement, self._evidence(world, message, tier=tier, margin_ms=margin_ms, proof=proof))
 
     def doubt(self, requirement: str, world: World, message: str, *, margin_ms: float | None = None) -> None:

@@ -46,6 +46,7 @@ class Checks:
             monitor.on_ack(o, ack, stream if event is not None else None, first=first)
         if stream is not None and event is not None and sequence is not None:
             stream.acked.setdefault(sequence, o.t)
+            stream.top_acked = max(stream.top_acked, sequence)
             if first and stream.ack_partition < 0:
                 stream.ack_partition = o.partition
             if sequence <= stream.frontier:

@@ -108,7 +108,8 @@ class Stream:
     mended: Gap | None = None  # the last gap that was closed
     acked: dict[int, int] = field(default_factory=dict)  # sequence -> t of its first ACK
     ack_keys: dict[int, Any] = field(default_factory=dict)
-    highest_acked: int = 0
+    highest_acked: int = 0  # among those that may be applied
+    top_acked: int = 0  # among all
     ack_partition: int = -1
     shown: dict[int, int] = field(default_factory=dict)  # sequence -> t of its first relay frame
     highest_shown: int = 0
@@ -135,6 +136,8 @@ class Stream:
 
     def waiting(self) -> list[int]:
         """Sequences that were delivered and lie beyond the frontier, ascending."""
+        if self.highest <= self.frontier:
+            return []
         return sorted(s for s in self.events if s > self.frontier)
 
     def lowest(self, at: int) -> int:

@@ -82,6 +82,18 @@ class Ledger:
         if len(row.evidence) < KEPT_EVIDENCE:
             row.evidence.append(evidence)
 
+    def convict_again(self, requirement: str, instance: str, scenario: str) -> bool:
+        """Count one more conviction without evidence, if enough of that is kept. Returns whether that was so."""
+        row = self._row(requirement)
+        if len(row.evidence) < KEPT_EVIDENCE:
+            return False
+        row.exercised += 1
+        row.convictions += 1
+        seen, convicted, _ = self._scenario(instance, scenario)
+        seen.add(requirement)
+        convicted.add(requirement)
+        return True
+
     def doubt(self, requirement: str, evidence: Evidence) -> None:
         """The antecedent happened but noise or a stall of the tester forbids a verdict."""
         row = self._row(requirement)
