@@ -1,21 +1,26 @@
 """The main job: run the suite against a target and leave a verdict with evidence; and judge a recorded run again."""
 
+import asyncio
 import datetime as dt
 import json
 import shutil
 import tempfile
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from ackgap import history
-from ackgap.bus import open_bus
+from ackgap.bus.opening import checked
 from ackgap.contract import Contract, ContractError, load
-from ackgap.harness.plan import make_plan, settings_of
+from ackgap.harness.inprocess import run_in_process
+from ackgap.harness.instance import Instance
+from ackgap.harness.plan import Plan, make_plan, settings_of
+from ackgap.harness.recorder import Recorder
 from ackgap.harness.run import JOBS, Progress, RunResult, run_real
+from ackgap.harness.surroundings import Surroundings
 from ackgap.oracle.judge import judge
 from ackgap.report import bundle, document, junit
 from ackgap.report.conclusion import Conclusion, PlayedScenario, Question, Waiver, conclude
@@ -31,7 +36,8 @@ class Order:
 
     target: str
     profiles: tuple[str, ...] = ("resync",)
-    bus: str = "embedded"
+    bus: str = ""  # "": embedded, or container for a target that runs in one
+    kafka_image: str = ""
     scenarios: tuple[str, ...] = ()
     requirements: tuple[str, ...] = ()
     jobs: int = JOBS
@@ -40,6 +46,7 @@ class Order:
     waivers: Path | None = None
     gap_timeout_ms: int | None = None
     on_progress: Callable[[Progress], None] = field(default=lambda _: None)
+    on_failure: Callable[[str], None] | None = None  # called while everything still runs, with what runs where
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,11 +73,8 @@ async def certify(order: Order) -> Certified:
         raise ContractError("none of the chosen scenarios can be played with the settings that the target allows")
     started = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
     folder = order.out or Path("ackgap-out") / spec.name
-    with tempfile.TemporaryDirectory(prefix="ackgap-") as scratch:
-        result = await run_real(
-            plan=plan, bus=open_bus(order.bus), spec=spec, folder=Path(scratch), jobs=order.jobs,
-            on_progress=order.on_progress, began=began,
-        )  # fmt: skip
+    with tempfile.TemporaryDirectory(prefix="ackgap-", ignore_cleanup_errors=True) as scratch:
+        result = await _run(plan=plan, spec=spec, order=order, contract=contract, folder=Path(scratch), began=began)
         with result.history.open(encoding="utf-8") as lines:
             judgement = judge(contract, history.read(lines))
         exercises = {s.id: s.exercises for s in scenarios}
@@ -101,6 +105,45 @@ async def certify(order: Order) -> Certified:
         )
         _leave(folder, report, contract, spec, result)
     return Certified(report=report, folder=folder, conclusion=conclusion)
+
+
+async def _run(
+    *, plan: Plan, spec: TargetSpec, order: Order, contract: Contract, folder: Path, began: float
+) -> RunResult:
+    """Play the plan in real time, or in virtual time if the target is a callable."""
+    if spec.kind == "python":
+        if order.bus:
+            raise ContractError(f"--bus {order.bus}: a `python` target is played in virtual time and has no bus")
+        return run_in_process(plan=plan, spec=spec, folder=folder, seed=order.seed, on_progress=order.on_progress)
+    surroundings = Surroundings(
+        spec=spec, bus=bus_for(spec, order.bus), image=order.kafka_image, run_id=plan.run_id, folder=folder
+    )
+
+    async def hold(recorder: Recorder, instances: Sequence[Instance]) -> None:
+        recorder.flush()
+        with (folder / "history.jsonl").open(encoding="utf-8") as lines:
+            judgement = judge(contract, history.read(lines))
+        failed = [f.requirement for f in judgement.findings.values() if f.verdict == "fail"]
+        if failed and order.on_failure is not None:
+            places = [
+                f"{i.name}: {i.target.whereabouts()}, topics {i.topic} and {i.ack_topic}" for i in instances if i.target
+            ]
+            bus = f"bus: {surroundings.bus.kind} at {surroundings.bus.bootstrap}"
+            await asyncio.to_thread(order.on_failure, "\n".join([f"failed: {', '.join(failed)}", bus, *places]))
+
+    return await run_real(
+        plan=plan, surroundings=surroundings, spec=spec, jobs=order.jobs, on_progress=order.on_progress, began=began,
+        hold=hold if order.on_failure is not None else None,
+    )  # fmt: skip
+
+
+def bus_for(spec: TargetSpec, chosen: str) -> str:
+    """The bus of a run: what was asked for, or what suits the target. Raises ContractError or BusError."""
+    if spec.kind == "attach" and not chosen.startswith("kafka://"):
+        raise ContractError(
+            f"target {spec.name} is attached: it reads a bus that runs already; name it by --bus kafka://HOST:PORT"
+        )
+    return checked(chosen or ("container" if spec.in_container else "embedded"))
 
 
 def find_target(name: str, contract: Contract) -> TargetSpec:
@@ -219,8 +262,9 @@ def _leave(folder: Path, report: dict[str, Any], contract: Contract, spec: Targe
     target = {
         "name": spec.name,
         "version": spec.version,
-        "command": list(spec.command),
-        "observe": asdict(spec.observe),
+        "kind": spec.kind,
+        "start": descriptor.described(spec),
+        "observe": {k: v for k, v in asdict(spec.observe).items() if k != "headers"},
     }
     parts = [
         bundle.Part(name="history.jsonl", source=result.history),

@@ -13,6 +13,7 @@ from ackgap.peers.metrics import parse
 from ackgap.target import descriptor
 from ackgap.target.faulty import find
 from ackgap.target.process import ProcessTarget
+from ackgap.target.running import Place
 from ackgap.target.spec import TargetError, TargetSpec, TemplateError, fill
 
 GOOD = """\
@@ -60,9 +61,24 @@ def test_a_descriptor_is_read(tmp_path):
         ("[true]", "[yes-please]", 12, "resync_enforced"),
         ("gap_timeout_ms: 2000", "gap_timeout_ms: 0", 12, "gap_timeout_ms"),
         ("name: acme", "name: 'a b'", 2, "name"),
-        ("  command: [./gateway]", "  image: acme/gateway:1", 5, "this version starts only `command`"),
-        ("  env:", "  ports: {http: 8080}\n  env:", 6, "write 0"),
-        ("settings:", "topics: {activation: mine}\nsettings:", 12, "topics: not supported by this version"),
+        ("  command: [./gateway]", "  build: nowhere", 5, "there is no Dockerfile in"),
+        ("  env:", "  limits: {cpus: 1}\n  env:", 6, "only containers can be limited"),
+        ("settings:", "topics: {activation: mine}\nsettings:", 12, "expected both `activation` and `ack`"),
+        ("  command: [./gateway]", "  image: acme/gateway:1\n  ports: {http: 0}", 6, "expected the port"),
+        (
+            "observe:\n",
+            "observe:\n  relay: {websocket: 'ws://x', map: {world: /w}}\n",
+            9,
+            "'world_id' is a required property",
+        ),
+        (
+            "observe:\n",
+            "observe:\n  relay: {websocket: 'ws://x', map: {world_id: /w, run_id: /r, sequence: /s, phas: /p}}\n",
+            9,
+            "did you mean 'phase'",
+        ),
+        ("settings:", "auth: {bearer: secret}\nsettings:", 12, "auth.bearer"),
+        ("settings:", "auth: {bearer: '{env.NOT_SET_ANYWHERE}'}\nsettings:", 12, "NOT_SET_ANYWHERE is not set"),
         ("settings:", "stop_signal: SIGWINCH\nsettings:", 12, "stop_signal"),
         ("settings:", "headers: {X-Token: '{env.NOT_SET_ANYWHERE}'}\nsettings:", 12, "NOT_SET_ANYWHERE is not set"),
         ('ready: {http: "http://{host}:{port.http}/health"}', "ready: {log: '['}", 7, "no regular expression"),
@@ -92,7 +108,11 @@ def test_unknown_templates_are_told_with_the_known_ones():
 
 def target(tmp_path, code, **fields):
     spec = TargetSpec(name="t", command=(sys.executable, "-c", code), startup_timeout_s=1.5, **fields)
-    return ProcessTarget(spec, name="i", values={}, log=tmp_path / "t.log")
+    return ProcessTarget(spec, place(tmp_path))
+
+
+def place(tmp_path):
+    return Place(name="i", values={}, log=tmp_path / "t.log", folder=tmp_path)
 
 
 def test_a_target_that_ends_before_it_is_ready_is_told_with_its_log(tmp_path):
@@ -129,7 +149,7 @@ def test_a_target_that_never_gets_ready_is_told_within_its_deadline(tmp_path):
 def test_a_program_that_does_not_exist_is_told(tmp_path):
     spec = TargetSpec(name="t", command=("/nowhere/gateway",))
     with pytest.raises(TargetError, match="/nowhere/gateway"):
-        asyncio.run(ProcessTarget(spec, name="i", values={}, log=tmp_path / "l").start())
+        asyncio.run(ProcessTarget(spec, place(tmp_path)).start())
 
 
 def test_stopping_takes_the_whole_process_group_down(tmp_path):

@@ -1,7 +1,8 @@
 // Command ackgap-broker is the kit's embedded broker: a fake Kafka in one process, steered over stdin.
 //
 // It prints one JSON line with its address, then answers one JSON line per command line. It ends when stdin closes, so
-// it never outlives the process that started it. It listens on loopback only and creates no topic by itself.
+// it never outlives the process that started it. It listens on loopback, or on the one address given as its argument, and
+// creates no topic by itself.
 package main
 
 import (
@@ -57,7 +58,11 @@ func main() {
 }
 
 func run() error {
-	listen := func(network, _ string) (net.Listener, error) { return net.Listen(network, "127.0.0.1:0") }
+	host := "127.0.0.1"
+	if len(os.Args) > 1 {
+		host = os.Args[1]
+	}
+	listen := func(network, _ string) (net.Listener, error) { return net.Listen(network, net.JoinHostPort(host, "0")) }
 	cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.Ports(0), kfake.ListenFn(listen))
 	if err != nil {
 		return err

@@ -12,12 +12,14 @@ from ackgap.bus.transport import BusError, Record
 
 CONNECT_TIMEOUT_S = 15.0
 PRODUCE_TIMEOUT_MS = 20_000
+RETRY_S = 0.05
 
 
 class KafkaClient:
     """One producer and one consumer thread per followed topic."""
 
-    def __init__(self, bootstrap: str, extra: dict[str, Any] | None = None) -> None:
+    def __init__(self, bootstrap: str, extra: dict[str, Any] | None = None, *, real: bool = False) -> None:
+        self.real = real
         self.common: dict[str, Any] = {
             "bootstrap.servers": bootstrap,
             "log_level": 0,
@@ -75,6 +77,15 @@ class KafkaClient:
                 "check the address, or use --bus embedded",
             ) from error
 
+    async def partitions(self, topic: str) -> int:
+        """How many partitions a topic has. Raises BusError."""
+        found = (await self.metadata(topic)).topics.get(topic)
+        if found is None or not found.partitions:
+            raise BusError(
+                f"there is no topic {topic} on {self.common['bootstrap.servers']}", "create it, or name another"
+            )
+        return len(found.partitions)
+
     async def close(self) -> None:
         """Stop the threads; unconfirmed records are given up."""
         self.stopping.set()
@@ -108,17 +119,13 @@ class KafkaClient:
             }
         )
         try:
-            partitions = consumer.list_topics(topic, CONNECT_TIMEOUT_S).topics[topic].partitions
-            starts = {}
-            for partition in partitions:
-                place = TopicPartition(topic, partition)
-                starts[partition] = consumer.get_watermark_offsets(place, CONNECT_TIMEOUT_S)[1]
+            starts = self._ends(consumer, topic)
             consumer.assign([TopicPartition(topic, p, start) for p, start in starts.items()])
         except (KafkaException, KeyError) as error:
-            self.loop.call_soon_threadsafe(ready.set_exception, BusError(f"topic {topic} cannot be read: {error}"))
+            self.loop.call_soon_threadsafe(_settle, ready, BusError(f"topic {topic} cannot be read: {error}"))
             consumer.close()
             return
-        self.loop.call_soon_threadsafe(ready.set_result, None)
+        self.loop.call_soon_threadsafe(_settle, ready, None)
         expected = dict(starts)
         while not self.stopping.is_set():
             first = consumer.poll(0.1)
@@ -131,13 +138,50 @@ class KafkaClient:
                 if message.error() is not None:
                     continue
                 record = _record(message, t)
-                if record.offset != expected.get(record.partition, record.offset):
+                wanted = expected.get(record.partition, record.offset)
+                if record.offset != wanted and self._was_lost(consumer, message, wanted):
                     self.jumps += 1
                 expected[record.partition] = record.offset + 1
                 batch.append(record)
             if batch:
                 self.loop.call_soon_threadsafe(_hand_over, on_record, batch)
         consumer.close()
+
+    def _ends(self, consumer: Consumer, topic: str) -> dict[int, int]:
+        """The present end of every partition; a topic made a moment ago may still be choosing its leaders."""
+        deadline = time.monotonic() + CONNECT_TIMEOUT_S
+        while True:
+            try:
+                partitions = consumer.list_topics(topic, CONNECT_TIMEOUT_S).topics[topic].partitions
+                places = {p: TopicPartition(topic, p) for p in partitions}
+                ends = {p: consumer.get_watermark_offsets(place, CONNECT_TIMEOUT_S)[1] for p, place in places.items()}
+            except KafkaException:
+                if time.monotonic() > deadline:
+                    raise
+            else:
+                if ends:
+                    return ends
+            if self.stopping.wait(RETRY_S):
+                raise KeyError(topic)
+
+    def _was_lost(self, consumer: Consumer, message: Message, wanted: int) -> bool:
+        """Whether a jump of offsets hides records: markers of transactions take offsets too, on a real broker."""
+        if not self.real:
+            return True
+        place = TopicPartition(message.topic() or "", message.partition() or 0)
+        try:
+            return consumer.get_watermark_offsets(place, CONNECT_TIMEOUT_S)[0] > wanted
+        except KafkaException:
+            return True
+
+
+def _settle(ready: "asyncio.Future[None]", error: BusError | None) -> None:
+    if ready.done():
+        return
+    if error is None:
+        ready.set_result(None)
+    else:
+        ready.set_exception(error)
 
 
 def _hand_over(on_record: Callable[[Record], None], batch: list[Record]) -> None:

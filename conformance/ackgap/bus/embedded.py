@@ -34,6 +34,16 @@ class _OwnBroker:
         """Create a topic. Raises BusError."""
         await self.process.ask({"do": "create_topic", "topic": name, "partitions": partitions})
 
+    async def partitions(self, topic: str) -> int:
+        """See `Bus.partitions`."""
+        if self.client is None:
+            raise BusError("the bus was not started")
+        return await self.client.partitions(topic)
+
+    async def delete_topic(self, name: str) -> None:
+        """See `Bus.delete_topic`."""
+        await self.process.ask({"do": "delete_topic", "topic": name})
+
     async def produce(self, *, topic: str, partition: int, key: bytes | None, value: bytes | None) -> Record:
         """See `Bus.produce`."""
         if self.client is None:
@@ -63,8 +73,18 @@ class EmbeddedBus(_OwnBroker):
 
     kind = "embedded"
 
-    def __init__(self, binary: Path) -> None:
-        super().__init__(str(binary))
+    def __init__(self, binary: Path, listen: str = "127.0.0.1") -> None:
+        super().__init__(str(binary), listen)
+        self.listen = listen
+
+    @property
+    def inside(self) -> str:
+        """Reachable from containers only if it listens at an address of their network."""
+        if self.listen == "127.0.0.1":
+            raise BusError(
+                "the embedded broker listens on loopback, which containers cannot reach", "use --bus container"
+            )
+        return self.bootstrap
 
     async def control(self, command: dict[str, Any]) -> dict[str, Any]:
         """Faults, delays and state; see the broker's source for the commands."""
@@ -79,6 +99,15 @@ class MockBus(_OwnBroker):
     def __init__(self) -> None:
         super().__init__(sys.executable, "-m", "ackgap.bus.mock_process")
         self.appended: dict[tuple[str, int], tuple[int, int]] = {}
+
+    @property
+    def inside(self) -> str:
+        """The mock listens on loopback."""
+        raise BusError("the mock broker listens on loopback, which containers cannot reach", "use --bus container")
+
+    async def delete_topic(self, name: str) -> None:
+        """The mock keeps its topics."""
+        raise BusError(f"the mock broker cannot delete {name}", "build the embedded broker: see `ackgap doctor`")
 
     async def produce(self, *, topic: str, partition: int, key: bytes | None, value: bytes | None) -> Record:
         """See `Bus.produce`; counts what the mock has to keep."""

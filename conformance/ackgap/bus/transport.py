@@ -30,11 +30,15 @@ class Bus(Protocol):
 
     @property
     def kind(self) -> str:
-        """`embedded`, `mock` or `kafka`."""
+        """`embedded`, `mock`, `container` or `kafka`."""
 
     @property
     def bootstrap(self) -> str:
         """`host:port` for targets; valid once started."""
+
+    @property
+    def inside(self) -> str:
+        """`host:port` for targets in containers of the run; valid once started. Raises BusError if there is no way."""
 
     @property
     def fallback_reason(self) -> str:
@@ -45,6 +49,12 @@ class Bus(Protocol):
 
     async def create_topic(self, name: str, partitions: int) -> None:
         """Create a topic. Raises BusError."""
+
+    async def partitions(self, topic: str) -> int:
+        """How many partitions a topic has. Raises BusError if there is no such topic."""
+
+    async def delete_topic(self, name: str) -> None:
+        """Delete a topic that `create_topic` has made, and all its records. Raises BusError."""
 
     async def produce(self, *, topic: str, partition: int, key: bytes | None, value: bytes | None) -> Record:
         """Append one record and await the broker's confirmation; the order of calls is the order in the partition."""

@@ -30,7 +30,12 @@ from ackgap.report.terminal import harmless
     type=click.Choice(list(PROFILES)),
     help="Profile to certify; repeatable. Default: resync.",
 )
-@click.option("--bus", default="embedded", show_default=True, help="embedded, mock or kafka://HOST:PORT.")
+@click.option(
+    "--bus", default="", help="embedded, mock, container or kafka://HOST:PORT. Default: embedded; container for images."
+)
+@click.option(
+    "--kafka-image", default="", help="Image of --bus container. Default: $ACKGAP_KAFKA_IMAGE or apache/kafka."
+)
 @click.option(
     "--scenario",
     "scenarios",
@@ -54,12 +59,14 @@ from ackgap.report.terminal import harmless
     type=click.IntRange(200, 600_000),
     help="Shorter timeout for local loops; no certificate of the default.",
 )
+@click.option("--keep", is_flag=True, help="After a failure, leave everything running until Enter is pressed.")
 @click.option("--quiet", is_flag=True, help="Only failures and the verdict.")
 @click.option("--format", "shape", type=click.Choice(["table", "json"]), default="table", help="What to print.")
 def certify(  # noqa: PLR0917  (click passes every option)
     target: str,
     profiles: tuple[str, ...],
     bus: str,
+    kafka_image: str,
     scenarios: tuple[str, ...],
     requirements: tuple[str, ...],
     jobs: int,
@@ -67,6 +74,7 @@ def certify(  # noqa: PLR0917  (click passes every option)
     waivers: Path | None,
     out: Path | None,
     gap_timeout_ms: int | None,
+    keep: bool,
     quiet: bool,
     shape: str,
 ) -> None:
@@ -77,8 +85,9 @@ def certify(  # noqa: PLR0917  (click passes every option)
     console = Console(soft_wrap=False)
     with _Shown(quiet=quiet or shape == "json") as shown:
         order = Order(
-            target=target, profiles=profiles or ("resync",), bus=bus, scenarios=scenarios, requirements=requirements,
+            target=target, profiles=profiles or ("resync",), bus=bus, kafka_image=kafka_image, scenarios=scenarios, requirements=requirements,
             jobs=jobs, seed=seed, out=out, waivers=waivers, gap_timeout_ms=gap_timeout_ms, on_progress=shown.show,
+            on_failure=_wait_for_enter if keep else None,
         )  # fmt: skip
         try:
             certified = asyncio.run(run_certify(order))
@@ -114,6 +123,12 @@ def recheck(bundle: Path, quiet: bool, shape: str) -> None:
     for difference in differences:
         print(f"ackgap: differs: {difference}", file=sys.stderr)
     sys.exit(int(Exit.KIT) if differences else report["exit_code"])
+
+
+def _wait_for_enter(where: str) -> None:
+    """Leave everything running until a person has seen enough; without a person (no input), go on at once."""
+    print(f"ackgap: kept running:\n{harmless(where)}\npress Enter to take it down", file=sys.stderr, flush=True)
+    sys.stdin.readline()
 
 
 def _fail(error: BaseException) -> None:

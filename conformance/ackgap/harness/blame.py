@@ -3,6 +3,7 @@
 from enum import IntEnum
 
 from ackgap.bus import BusError
+from ackgap.containers.engine import EngineError
 from ackgap.contract import ContractError
 from ackgap.scenario.cast import CastError
 from ackgap.target.spec import TargetError, TemplateError
@@ -31,7 +32,7 @@ def exit_code(error: BaseException) -> Exit:
         return Exit.INTERRUPTED
     if isinstance(error, TargetError):
         return Exit.TARGET
-    if isinstance(error, BusError | RunLostRecordsError):
+    if isinstance(error, BusError | EngineError | RunLostRecordsError):
         return Exit.ENVIRONMENT
     if isinstance(error, ContractError | TemplateError | CastError):
         return Exit.USAGE

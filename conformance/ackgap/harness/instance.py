@@ -3,10 +3,10 @@
 import asyncio
 import contextlib
 from collections.abc import Callable
-from pathlib import Path
 
-from ackgap.bus import Bus, Record, partition_of
+from ackgap.bus import BusError, Record, partition_of
 from ackgap.harness.recorder import Recorder
+from ackgap.harness.surroundings import Surroundings
 from ackgap.harness.wire import stream_of, world_of
 from ackgap.history import (
     AckSeen,
@@ -27,8 +27,9 @@ from ackgap.peers.http import WorldServiceServer
 from ackgap.peers.relay import RelayClient
 from ackgap.peers.worldservice import PlannedAnswer, ScriptedWorldService
 from ackgap.scenario.model import Setting
-from ackgap.target.process import ProcessTarget
-from ackgap.target.spec import TargetSpec, encoded, fill
+from ackgap.target.running import Place, Target
+from ackgap.target.spec import Attached, TargetError, TargetSpec, encoded, fill
+from ackgap.target.starting import make_target
 
 PARTITIONS = 4
 KEPT_BODY = 65_536
@@ -40,17 +41,22 @@ class Instance:
     """Everything around one target; records whatever it sees."""
 
     def __init__(
-        self, *, spec: TargetSpec, setting: Setting, bus: Bus, recorder: Recorder, run_id: str, folder: Path
+        self, *, spec: TargetSpec, setting: Setting, surroundings: Surroundings, recorder: Recorder, run_id: str
     ) -> None:
-        self.spec, self.setting, self.bus, self.recorder = spec, setting, bus, recorder
+        self.spec, self.setting, self.recorder = spec, setting, recorder
+        self.surroundings, self.bus = surroundings, surroundings.bus
         self.name = setting.name
-        self.topic = f"activation-{run_id}-{self.name}"
-        self.ack_topic = f"activation-ack-{run_id}-{self.name}"
+        self.attached = attached_for(spec, setting)
+        named = self.attached or spec
+        self.topic = named.activation_topic or f"activation-{run_id}-{self.name}"
+        self.ack_topic = named.ack_topic or f"activation-ack-{run_id}-{self.name}"
+        self.own_topics = not named.activation_topic
+        self.partitions = PARTITIONS
         self.run_id = run_id
         self.service = ScriptedWorldService()
         self.server = WorldServiceServer(self.service, on_request=self._requested, on_answer=self._answered)
-        self.log = folder / f"target-{self.name}.log"
-        self.target: ProcessTarget | None = None
+        self.log = surroundings.folder / f"target-{self.name}.log"
+        self.target: Target | None = None
         self.gate: GateClient | None = None
         self.relay: RelayClient | None = None
         self.acked: dict[tuple[str, str, int], int] = {}
@@ -63,17 +69,20 @@ class Instance:
 
     async def start(self) -> None:
         """Create topics, start WorldService and target, connect the observers. Raises TargetError or BusError."""
-        await self.bus.create_topic(self.topic, PARTITIONS)
-        await self.bus.create_topic(self.ack_topic, PARTITIONS)
+        await self._topics()
         await self.bus.follow(self.ack_topic, self._acked)
-        await self.server.start()
+        await self._serve()
         self.recorder.see(
             InstanceStarted(
                 t=self.recorder.now(), instance=self.name, resync_enforced=self.setting.resync_enforced,
                 gap_timeout_ms=self.setting.gap_timeout_ms, tiers=self.spec.tiers,
             )
         )  # fmt: skip
-        self.target = ProcessTarget(self.spec, name=self.name, values=self._values(), log=self.log)
+        place = Place(name=self.name, values=self._values(), log=self.log, folder=self.surroundings.folder)
+        self.target = make_target(
+            self.spec, place, network=self.surroundings.network, attached=self.attached,
+            guardian=self.surroundings.guardian,
+        )  # fmt: skip
         self._target_changed("started")
         await self.target.start()
         self._target_changed("ready")
@@ -81,9 +90,59 @@ class Instance:
         if observe.gate:
             self.gate = GateClient(url=self._gate_url, gate_map=observe.gate_map, headers=observe.headers)
         if observe.relay:
-            url = fill(observe.relay, self.target.values, where="observe.relay")
-            self.relay = RelayClient(url, on_frame=self._frame, on_change=self._relay_changed, headers=observe.headers)
+            await self._connect_relay()
+
+    async def restart(self, *, kill: bool) -> None:
+        """End the target and start it again with its disk; the observers follow it to its new ports. Raises TargetError."""
+        if self.target is None:
+            raise TargetError(f"target {self.spec.name} was not started")
+        if self.relay is not None:
+            await self.relay.close()
+        await self.target.restart(kill=kill)
+        self._target_changed("restarted")
+        if self.spec.observe.relay:
+            await self._connect_relay()
+
+    async def _topics(self) -> None:
+        """Topics of our own, or those that the descriptor names: made new where the broker is ours."""
+        for topic in (self.topic, self.ack_topic):
+            if self.own_topics:
+                await self.bus.create_topic(topic, PARTITIONS)
+            elif self.bus.kind != "kafka":
+                await self.surroundings.renew_topic(topic, PARTITIONS)
+        if not self.own_topics:
+            self.partitions = await self.bus.partitions(self.topic)
+            await self.bus.partitions(self.ack_topic)
+
+    async def _serve(self) -> None:
+        """Serve the scripted WorldService where the target can reach it."""
+        if self.attached is not None and self.attached.worldservice:
+            host, _, port = self.attached.worldservice.rpartition(":")
+            try:
+                await self.server.start(host, int(port))
+            except OSError as error:
+                raise BusError(
+                    f"the WorldService cannot be served at {self.attached.worldservice}: {error.strerror}",
+                    "free the address, or give another that the running service is told of",
+                ) from error
+        else:
+            await self.server.start(self.surroundings.listen)
+
+    async def _connect_relay(self) -> None:
+        observe = self.spec.observe
+        if self.target is None:
+            return
+        url = fill(observe.relay, self.target.values, where="observe.relay")
+        self.relay = RelayClient(url, on_frame=self._frame, on_change=self._relay_changed, headers=observe.headers)
+        try:
             await self.relay.start(RELAY_TIMEOUT_S)
+        except TimeoutError as error:
+            raise TargetError(
+                f"target {self.spec.name} ({self.name}) accepted no WebSocket at {url} within {RELAY_TIMEOUT_S:g} s: "
+                f"{self.relay.trouble or 'no answer'}",
+                hint="check observe.relay.websocket, or take it out",
+                log=self.target.last_lines(),
+            ) from error
 
     async def stop(self) -> None:
         """Take everything down, whatever state it is in."""
@@ -102,7 +161,7 @@ class Instance:
 
     async def deliver(self, *, world_id: str, key: str | None, value: bytes, partition: int | None = None) -> Delivered:
         """Append one record for a world; it takes its place in the history as it is sent."""
-        place = partition_of(world_id.encode(), PARTITIONS) if partition is None else partition
+        place = self.partition_for(world_id) if partition is None else partition
         slot, t_sent = self.recorder.sending(), self.recorder.now()
         try:
             raw = key.encode() if key is not None else None
@@ -117,6 +176,10 @@ class Instance:
         )  # fmt: skip
         self.recorder.sent(slot, delivered)
         return delivered
+
+    def partition_for(self, world_id: str) -> int:
+        """The partition of a world, as Kafka's default partitioner gives it."""
+        return partition_of(world_id.encode(), self.partitions)
 
     async def ask_gate(self, world_id: str, run_id: str) -> str:
         """Ask for one gate and record the answer. Returns its state; `open` where there is no gate to ask."""
@@ -168,10 +231,13 @@ class Instance:
 
     def _acked(self, record: Record) -> None:
         key = record.key.decode("utf-8", "replace") if record.key is not None else None
+        world_id = world_of(record.value, key or "")
+        if self._foreign(world_id):
+            return  # other traffic of a shared topic
         text, encoding = text_of(record.value or b"")
         self.recorder.see(
             AckSeen(
-                t=self.recorder.at(record.t), instance=self.name, world_id=world_of(record.value, key or ""),
+                t=self.recorder.at(record.t), instance=self.name, world_id=world_id,
                 partition=record.partition, offset=record.offset, key=key, value=text, encoding=encoding,
             )
         )  # fmt: skip
@@ -184,6 +250,10 @@ class Instance:
                 listener(named[:2])
 
     def _frame(self, value: bytes) -> None:
+        if self.spec.observe.relay_map is not None:
+            value = self.spec.observe.relay_map.body(value)
+        if self._foreign(world_of(value)):
+            return
         text, encoding = text_of(value)
         named = stream_of(value)
         if named is not None:
@@ -200,6 +270,8 @@ class Instance:
         self.recorder.see(RelayChanged(t=self.recorder.now(), instance=self.name, client="main", state=word))  # type: ignore[arg-type]
 
     def _requested(self, planned: PlannedAnswer, method: str, path: str) -> None:
+        if self._foreign(planned.world_id):
+            return
         self._counted(planned, answered=False)
         self.recorder.see(
             RequestSeen(
@@ -209,6 +281,8 @@ class Instance:
         )  # fmt: skip
 
     def _answered(self, planned: PlannedAnswer, failure: str, sent: int) -> None:
+        if self._foreign(planned.world_id):
+            return
         self._counted(planned, answered=True)
         self.recorder.see(
             AnswerSent(
@@ -217,6 +291,10 @@ class Instance:
                 body=planned.body[:KEPT_BODY].decode("utf-8", "replace"), size=sent, failure=failure,
             )
         )  # fmt: skip
+
+    def _foreign(self, world_id: str) -> bool:
+        """Whether a world belongs to others, on topics that are not ours alone."""
+        return not self.own_topics and f"{self.run_id}-{self.name}" not in world_id
 
     def _counted(self, planned: PlannedAnswer, *, answered: bool) -> None:
         key = (planned.world_id, planned.endpoint, answered)
@@ -234,12 +312,13 @@ class Instance:
     # --- names -------------------------------------------------------------------------------------------------
 
     def _values(self) -> dict[str, str]:
+        inside = self.spec.in_container
         return {
-            "bus.bootstrap": self.bus.bootstrap,
+            "bus.bootstrap": self.bus.inside if inside else self.bus.bootstrap,
             "bus.activation_topic": self.topic,
             "bus.ack_topic": self.ack_topic,
             "bus.group": f"ackgap-{self.run_id}-{self.name}",
-            "worldservice.url": self.server.url,
+            "worldservice.url": self.surroundings.url(self.server.port),
             "settings.gap_timeout_ms": str(self.setting.gap_timeout_ms),
             "settings.resync_enforced": str(self.setting.resync_enforced).lower(),
             "run.id": self.run_id,
@@ -251,6 +330,9 @@ class Instance:
         return fill(self.spec.observe.gate, values, where="observe.gate")
 
 
-def partition_for(world_id: str) -> int:
-    """The partition of a world, as Kafka's default partitioner gives it."""
-    return partition_of(world_id.encode(), PARTITIONS)
+def attached_for(spec: TargetSpec, setting: Setting) -> Attached | None:
+    """The running service that has these settings, for an attached target."""
+    for service in spec.attach:
+        if (service.resync_enforced, service.gap_timeout_ms) == (setting.resync_enforced, setting.gap_timeout_ms):
+            return service
+    return None

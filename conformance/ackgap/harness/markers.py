@@ -1,6 +1,6 @@
 """Markers: events in a world of their own whose ACK proves that a partition was read past a point."""
 
-from ackgap.harness.instance import PARTITIONS, Instance
+from ackgap.harness.instance import Instance
 from ackgap.history import Calibrated, ScenarioBegan
 from ackgap.scenario.emission import StreamPlan, encode
 
@@ -46,7 +46,7 @@ class Markers:
 
     async def warm_up(self, bound_s: float) -> bool:
         """Send markers to every partition until each has come back once: then the target has its assignment."""
-        left = set(range(PARTITIONS))
+        left = set(range(self.instance.partitions))
         rounds = max(1, int(bound_s / WARM_UP_S))
         for _ in range(rounds):
             for partition in sorted(left):

@@ -34,6 +34,15 @@ class Plan:
 
 def settings_of(spec: TargetSpec, constants: Constants, *, gap_timeout_ms: int | None) -> tuple[Setting, ...]:
     """The settings to run a target in: each flag value it can have, and another timeout where it allows one."""
+    if spec.attach:
+        return tuple(
+            Setting(
+                resync_enforced=service.resync_enforced,
+                gap_timeout_ms=service.gap_timeout_ms,
+                default_timeout=service.gap_timeout_ms == constants.gap_timeout_ms or len(spec.attach) == 1,
+            )
+            for service in spec.attach
+        )
     usual = gap_timeout_ms or spec.gap_timeout_ms or constants.gap_timeout_ms
     settings = [
         Setting(resync_enforced=value, gap_timeout_ms=usual, default_timeout=True)

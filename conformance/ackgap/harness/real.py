@@ -5,7 +5,7 @@ import contextlib
 from dataclasses import dataclass
 from typing import Any
 
-from ackgap.harness.instance import Instance, Stream, partition_for
+from ackgap.harness.instance import Instance, Stream
 from ackgap.harness.markers import Markers
 from ackgap.harness.player import Ask, Barrier, Produce, play
 from ackgap.history import (
@@ -142,7 +142,7 @@ class RealPlayer:
     async def _barrier(self, worlds: tuple[str, ...], bound_ms: float) -> None:
         instance = self.instance
         upto = {world: self.last.get(world, self.recorder.now()) for world in worlds}
-        partitions = {world: partition_for(world) for world in worlds}
+        partitions = {world: instance.partition_for(world) for world in worlds}
         bound_s = (bound_ms + 10 * instance.settle_ms) / 1000
         places = sorted(set(partitions.values()))
         trips = dict(

@@ -58,6 +58,11 @@ class Recorder:
             self.queue.remove(slot)
         self._flush()
 
+    def flush(self) -> None:
+        """Bring to the disk what is complete so far."""
+        self._flush()
+        self.file.flush()
+
     def close(self) -> None:
         """Write what is complete and close the file."""
         self.queue = deque(slot for slot in self.queue if slot.observation is not None)

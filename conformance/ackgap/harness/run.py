@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from ackgap.bus import Bus
 from ackgap.harness.blame import RunLostRecordsError
 from ackgap.harness.instance import Instance
 from ackgap.harness.markers import Markers
@@ -17,6 +16,7 @@ from ackgap.harness.plan import Plan, PlannedInstance
 from ackgap.harness.real import Played, RealPlayer
 from ackgap.harness.recorder import Recorder
 from ackgap.harness.stall import StallWatch
+from ackgap.harness.surroundings import Surroundings
 from ackgap.history import Stalled, TargetChanged
 from ackgap.target.spec import TargetError, TargetSpec
 
@@ -33,6 +33,23 @@ class Progress:
     done: int = 0
     total: int = 0
     detail: str = ""
+
+
+@dataclass(slots=True, kw_only=True)
+class Count:
+    """How many scenarios are done, over all batches."""
+
+    total: int
+    tell: Callable[[Progress], None]
+    done: int = 0
+
+    def one_more(self, scenario: str) -> None:
+        """One more was played."""
+        self.done += 1
+        self.tell(Progress(phase="playing", done=self.done, total=self.total, detail=scenario))
+
+
+Hold = Callable[[Recorder, Sequence[Instance]], Coroutine[Any, Any, None]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,49 +69,68 @@ class RunResult:
 async def run_real(
     *,
     plan: Plan,
-    bus: Bus,
+    surroundings: Surroundings,
     spec: TargetSpec,
-    folder: Path,
     jobs: int = JOBS,
     on_progress: Callable[[Progress], None] = lambda _: None,
     began: float | None = None,
+    hold: Hold | None = None,
 ) -> RunResult:
-    """Play a plan against a target, recording into `folder`, which must exist. Raises TargetError, BusError, TemplateError or RunLostRecordsError."""
+    """Play a plan against a target, recording into the folder of the surroundings.
+
+    `hold` is awaited when all is played and everything still runs. Raises TargetError, BusError, EngineError,
+    TemplateError or RunLostRecordsError.
+    """
     started = began if began is not None else time.monotonic()
+    folder = surroundings.folder
     recorder = Recorder(folder / "history.jsonl")
     watch = StallWatch(lambda ms: recorder.see(Stalled(t=recorder.now(), instance="", duration_ms=ms)))
     instances: list[Instance] = []
+    played: list[Played] = []
+    startup_s = 0.0
+    facts: dict[str, str] = {}
     try:
-        on_progress(Progress(phase="starting", detail=f"{bus.kind} bus"))
-        await bus.start()
-        instances += [
-            Instance(spec=spec, setting=planned.setting, bus=bus, recorder=recorder, run_id=plan.run_id, folder=folder)
-            for planned in plan.instances
-        ]
-        on_progress(Progress(phase="starting", detail=f"{len(instances)} instances of {spec.name}"))
-        markers = await _all([_ready(instance) for instance in instances])
-        startup_s = time.monotonic() - started
-        watch.start()
-        played = await _play(plan, instances, markers, jobs, on_progress)
-        watch.stop()
-        on_progress(Progress(phase="stopping"))
-        await _all([marker.calibrate("end") for marker in markers])
-        if lost := await bus.lost_records():
+        on_progress(Progress(phase="starting", detail=f"{surroundings.bus_choice} bus"))
+        await surroundings.start()
+        facts = _environment(surroundings)
+        count = Count(total=plan.size, tell=on_progress)
+        together = [plan.instances] if not spec.one_at_a_time else [(planned,) for planned in plan.instances]
+        for batch in together:
+            now = [
+                Instance(
+                    spec=spec, setting=planned.setting, surroundings=surroundings, recorder=recorder, run_id=plan.run_id
+                )
+                for planned in batch
+            ]
+            instances += now
+            on_progress(Progress(phase="starting", detail=f"{_counted(len(now), 'instance')} of {spec.name}"))
+            markers = await _all([_ready(instance) for instance in now])
+            startup_s += time.monotonic() - started if not played else 0.0
+            watch.start()
+            played += await _play(batch, now, markers, jobs, count)
+            watch.stop()
+            on_progress(Progress(phase="stopping"))
+            await _all([marker.calibrate("end") for marker in markers])
+            if hold is not None:
+                await hold(recorder, now)
+            if len(together) > 1:
+                await asyncio.gather(*(instance.stop() for instance in now), return_exceptions=True)
+        if lost := await surroundings.bus.lost_records():
             raise RunLostRecordsError(
-                f"the {bus.kind} bus may have lost records in {lost} places; no verdict can be given"
+                f"the {surroundings.bus.kind} bus may have lost records in {lost} places; no verdict can be given"
             )
     finally:
         watch.stop()
-        await asyncio.shield(_teardown(instances, bus, recorder))
+        await asyncio.shield(_teardown(instances, surroundings, recorder))
     return RunResult(
         history=folder / "history.jsonl",
-        logs=tuple(instance.log for instance in instances),
+        logs=tuple(sorted(folder.glob("*.log"))),
         wall_s=time.monotonic() - started,
         startup_s=startup_s,
         longest_scenario_s=max((p.duration_s for p in played), default=0.0),
         stall_ms_max=watch.worst_ms,
         played=tuple(played),
-        environment=_environment(bus),
+        environment=facts,
     )
 
 
@@ -117,28 +153,25 @@ async def _ready(instance: Instance) -> Markers:
 
 
 async def _play(
-    plan: Plan,
-    instances: list[Instance],
-    markers: list[Markers],
-    jobs: int,
-    on_progress: Callable[[Progress], None],
+    batch: Sequence[PlannedInstance], instances: list[Instance], markers: list[Markers], jobs: int, count: "Count"
 ) -> list[Played]:
     slots = asyncio.Semaphore(jobs)
     done: list[Played] = []
     active: dict[str, set[str]] = {instance.name: set() for instance in instances}
+    size = sum(len(planned.casts) for planned in batch)
 
     async def one(place: int, cast_index: int, planned: PlannedInstance, instance: Instance, marker: Markers) -> None:
         cast = planned.casts[cast_index]
-        await asyncio.sleep(place * SPREAD_S / plan.size)
+        await asyncio.sleep(place * SPREAD_S / size)
         async with slots:
             active[instance.name].add(cast.scenario.id)
             done.append(await RealPlayer(cast, instance, marker).run())
             active[instance.name].discard(cast.scenario.id)
-            on_progress(Progress(phase="playing", done=len(done), total=plan.size, detail=cast.scenario.id))
+            count.one_more(cast.scenario.id)
 
     work = [
         (index, planned, instance, marker)
-        for planned, instance, marker in zip(plan.instances, instances, markers, strict=True)
+        for planned, instance, marker in zip(batch, instances, markers, strict=True)
         for index in range(len(planned.casts))
     ]
     work.sort(key=lambda item: -item[1].casts[item[0]].scenario.weight_timeouts)
@@ -185,15 +218,22 @@ async def _all(coroutines: Sequence[Coroutine[Any, Any, T]], *, stop_on: Sequenc
     return [task.result() for task in tasks]
 
 
-async def _teardown(instances: list[Instance], bus: Bus, recorder: Recorder) -> None:
+async def _teardown(instances: list[Instance], surroundings: Surroundings, recorder: Recorder) -> None:
     await asyncio.gather(*(instance.stop() for instance in instances), return_exceptions=True)
     with contextlib.suppress(Exception):
-        await bus.close()
+        await surroundings.close()
     recorder.close()
 
 
-def _environment(bus: Bus) -> dict[str, str]:
+def _environment(surroundings: Surroundings) -> dict[str, str]:
+    bus = surroundings.bus
     facts = {"bus": bus.kind, "python": platform.python_version(), "system": platform.platform()}
     if bus.fallback_reason:
         facts["bus_fallback"] = bus.fallback_reason
+    if surroundings.network is not None and surroundings.network.swept:
+        facts["swept"] = ", ".join(surroundings.network.swept)
     return facts
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}" + ("" if number == 1 else "s")

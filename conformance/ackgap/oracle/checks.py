@@ -7,7 +7,6 @@ from ackgap.oracle import reading
 from ackgap.oracle.bench import Bench
 from ackgap.oracle.facts import NS_PER_MS, Event, Instance, Stream, World
 from ackgap.oracle.monitor import Monitor, Situation
-from ackgap.oracle.reading import Activation
 
 # A gate may stay closed longer than needed; only one that is still closed this long after everything had settled is
 # called closed for good (ms).
@@ -56,8 +55,8 @@ class Checks:
 
     def frame(self, o: FrameSeen, instance: Instance) -> None:
         """One frame of the relay; what is no sequenced event of a known stream is nobody's business here."""
-        message = reading.activation(o.value, o.encoding, self.bench.valid_activation)
-        if not isinstance(message, Activation) or message.sequence == 0:
+        message = reading.frame(o.value, o.encoding)
+        if message is None or message.sequence == 0:
             return
         world = instance.worlds.get(message.world_id)
         stream = world.streams.get(message.run_id) if world is not None else None
@@ -70,6 +69,7 @@ class Checks:
         for monitor in self.monitors:
             monitor.on_frame(o, message, stream, first=first)
         stream.shown.setdefault(message.sequence, o.t)
+        stream.frames_tell = stream.frames_tell or message.tells_content
         stream.highest_shown = max(stream.highest_shown, message.sequence)
 
     def _premature(self, stream: Stream, sequence: int, t: int, *, tier: str, what: str) -> None:

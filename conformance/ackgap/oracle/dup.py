@@ -43,9 +43,9 @@ class DupMonitor(Monitor):
         event = stream.events.get(message.sequence)
         if event is None or stream.derailed:
             return
-        if message.content != event.message.content:
+        if not message.may_show(event.message):
             for _, copy, buffered in event.copies:
-                if copy.content == message.content:
+                if message.may_show(copy):
                     requirement = "DUP-02" if buffered else "DUP-01"
                     self.bench.convict(
                         requirement,
@@ -72,5 +72,5 @@ class DupMonitor(Monitor):
                 continue
             for sequence, event in stream.events.items():
                 for buffered in {b for _, _, b in event.copies}:
-                    if sequence in stream.shown:
+                    if sequence in stream.shown and stream.frames_tell:
                         self.bench.exercised("DUP-02" if buffered else "DUP-01", stream.world)

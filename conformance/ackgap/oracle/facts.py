@@ -112,6 +112,7 @@ class Stream:
     top_acked: int = 0  # among all
     ack_partition: int = -1
     shown: dict[int, int] = field(default_factory=dict)  # sequence -> t of its first relay frame
+    frames_tell: bool = False  # its relay frames say more than which event they show
     highest_shown: int = 0
     pending_answers: dict[str, int] = field(default_factory=dict)  # kind of resync answer -> t, not yet judged
     duplicates: int = 0  # of events that a conformant Gateway may have applied by then

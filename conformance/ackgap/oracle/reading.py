@@ -43,6 +43,9 @@ KNOWN_FIELDS = frozenset(
 )
 
 
+CONTENT = ("phase", "etag", "strategy_id", "side", "freeze", "drain", "active", "weight")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Activation:
     """An ActivationUpdated message that follows the contract. `sequence` is 0 when the event is unsequenced."""
@@ -61,9 +64,16 @@ class Activation:
     @property
     def content(self) -> tuple[Any, ...]:
         """What tells two messages of one sequence apart for whoever applies them."""
-        b = self.body
-        return (self.phase, self.etag, b.get("strategy_id"), b.get("side"), b.get("freeze"), b.get("drain"),
-                b.get("active"), b.get("weight"))  # fmt: skip
+        return tuple(self.body.get(name) for name in CONTENT)
+
+    @property
+    def tells_content(self) -> bool:
+        """Whether it says anything besides which event it is."""
+        return any(name in self.body for name in CONTENT)
+
+    def may_show(self, other: "Activation") -> bool:
+        """Whether this frame agrees with the event in everything that the frame says of its content."""
+        return all(self.body[name] == other.body.get(name) for name in CONTENT if name in self.body)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,6 +173,27 @@ def activation(value: str, encoding: Encoding, valid: Callable[[Any], bool]) -> 
         state_hash=body.get("state_hash"),
         body=body,
         optional=absurd or ("version" if version != 1 else ""),
+    )
+
+
+def frame(value: str, encoding: Encoding) -> Activation | None:
+    """Read a frame of the relay: a Gateway's own downstream, so it only has to say which event it shows."""
+    body, form = body_of(decode(value, encoding, strict=False))
+    if not isinstance(body, dict):
+        return None
+    world_id, run_id, sequence = body.get("world_id"), body.get("run_id"), whole(body.get("sequence"))
+    if not isinstance(world_id, str) or not isinstance(run_id, str) or sequence is None or sequence < 1:
+        return None
+    return Activation(
+        world_id=world_id,
+        run_id=run_id,
+        sequence=sequence if body.get("requires_ack") is not False else 0,
+        phase=str(body.get("phase") or ""),
+        version=whole(body.get("version")) or 1,
+        form=form,
+        etag=body.get("etag"),
+        state_hash=body.get("state_hash"),
+        body=body,
     )
 
 

@@ -34,13 +34,13 @@ class WorldServiceServer:
         self.service, self.on_request, self.on_answer = service, on_request, on_answer
         self.server: asyncio.Server | None = None
         self.connections: set[asyncio.Task[Any]] = set()
-        self.url = ""
+        self.url, self.port = "", 0
 
-    async def start(self) -> None:
-        """Listen on a free loopback port."""
-        self.server = await asyncio.start_server(self._connected, "127.0.0.1", 0, limit=HEAD_LIMIT)
-        port = self.server.sockets[0].getsockname()[1]
-        self.url = f"http://127.0.0.1:{port}"
+    async def start(self, host: str = "127.0.0.1", port: int = 0) -> None:
+        """Listen, on a free port of loopback if nothing else is said. Raises OSError if the address cannot be had."""
+        self.server = await asyncio.start_server(self._connected, host, port, limit=HEAD_LIMIT)
+        self.port = int(self.server.sockets[0].getsockname()[1])
+        self.url = f"http://{host}:{self.port}"
 
     async def close(self) -> None:
         """Close the port and every connection."""

@@ -1,7 +1,6 @@
 """The tester's relay client: a WebSocket that reads every frame, or one that has stopped reading."""
 
 import asyncio
-import contextlib
 import socket
 from collections.abc import Callable, Mapping
 from urllib.parse import urlsplit
@@ -27,6 +26,7 @@ class RelayClient:
         self.session: aiohttp.ClientSession | None = None
         self.task: asyncio.Task[None] | None = None
         self.connected = asyncio.Event()
+        self.trouble = ""  # the last reason why there was no connection
 
     async def start(self, timeout_s: float) -> None:
         """Connect. Raises TimeoutError if that takes longer."""
@@ -44,7 +44,7 @@ class RelayClient:
 
     async def _run(self) -> None:
         while self.session is not None:
-            with contextlib.suppress(aiohttp.ClientError, OSError, TimeoutError):
+            try:
                 async with self.session.ws_connect(
                     self.url, max_msg_size=FRAME_LIMIT, autoping=True, headers=self.headers
                 ) as stream:
@@ -56,6 +56,8 @@ class RelayClient:
                         elif message.type is aiohttp.WSMsgType.BINARY:
                             self.on_frame(message.data)
                 self.on_change("disconnected")
+            except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
+                self.trouble = str(error) or type(error).__name__
             await asyncio.sleep(RECONNECT_S)
 
 

@@ -3,35 +3,40 @@
 import asyncio
 import contextlib
 import os
-import re
 import signal
 import socket
 from collections.abc import Mapping
 from pathlib import Path
 
-import aiohttp
-
+from ackgap.target.guardian import Guardian
+from ackgap.target.readiness import await_ready, last_lines
+from ackgap.target.running import Place
 from ackgap.target.spec import TargetError, TargetSpec, fill
 
-QUOTED_LINES = 15
-POLL_S = 0.03
 STOP_TIMEOUT_S = 8.0
+RESTART_WATCH_S = 0.05
+LOOPBACK = "127.0.0.1"
 
 
 class ProcessTarget:
     """One started instance of a `command` target."""
 
-    def __init__(self, spec: TargetSpec, *, name: str, values: Mapping[str, str], log: Path) -> None:
-        self.spec, self.name, self.log = spec, name, log
-        self.values = {**values, "host": "127.0.0.1", **{f"port.{p}": str(free_port()) for p in spec.ports}}
+    def __init__(self, spec: TargetSpec, place: Place, guardian: Guardian | None = None) -> None:
+        self.spec, self.name, self.log, self.guardian = spec, place.name, place.log, guardian
+        self.files = place.folder / f"files-{place.name}"
+        ports = {f"port.{name}": str(port or free_port()) for name, port in spec.ports.items()}
+        self.values: Mapping[str, str] = {**place.values, "host": LOOPBACK, "files": str(self.files), **ports}
         self.process: asyncio.subprocess.Process | None = None
-        self.stopping = False
+        self.stopping = self.restarting = False
 
     async def start(self) -> None:
-        """Start it and wait until it is ready. Raises TargetError or TemplateError."""
+        """See `Target.start`."""
         where = f"target {self.spec.name}"
-        command = [fill(part, self.values, where=f"{where}: start.command") for part in self.spec.command]
+        self._refuse_taken_ports(where)
+        parts = (*self.spec.command, *self.spec.args)
+        command = [fill(part, self.values, where=f"{where}: start.command") for part in parts]
         env = {k: fill(v, self.values, where=f"{where}: start.env.{k}") for k, v in self.spec.env.items()}
+        write_files(self.spec, self.values, self.files)
         with self.log.open("ab") as log:
             try:
                 self.process = await asyncio.create_subprocess_exec(
@@ -42,85 +47,103 @@ class ProcessTarget:
                 raise TargetError(
                     f"{where} could not be started: {command[0]}: {error.strerror}", hint="check start.command"
                 ) from error
-        await self._ready()
+        if self.guardian is not None:
+            self.guardian.watch_group(self.process.pid)
+        await await_ready(self.spec, self.values, log=self.log, ended=self._ended)
 
     async def died(self) -> str:
-        """Wait until the process ends by itself; returns what is to be said about it."""
-        if self.process is None:
-            return ""
-        code = await self.process.wait()
-        return "" if self.stopping else f"target {self.spec.name} ({self.name}) ended by itself with exit code {code}"
+        """See `Target.died`."""
+        while self.process is not None:
+            process = self.process
+            code = await process.wait()
+            if self.stopping:
+                return ""
+            if self.process is process and not self.restarting:
+                return f"target {self.spec.name} ({self.name}) ended by itself with exit code {code}"
+            await asyncio.sleep(RESTART_WATCH_S)
+        return ""
+
+    async def restart(self, *, kill: bool) -> None:
+        """See `Target.restart`."""
+        self.restarting = True
+        try:
+            await self._end(signal.SIGKILL if kill else signal.Signals[self.spec.stop_signal])
+            await self.start()
+        finally:
+            self.restarting = False
 
     async def stop(self) -> None:
-        """SIGTERM to the group, SIGKILL if that is not enough. Nothing of the group is left."""
+        """See `Target.stop`."""
         self.stopping = True
+        await self._end(signal.Signals[self.spec.stop_signal])
+
+    def last_lines(self) -> str:
+        """See `Target.last_lines`."""
+        return last_lines(self.log)
+
+    def whereabouts(self) -> str:
+        """See `Target.whereabouts`."""
+        ports = ", ".join(f"{k}={v}" for k, v in self.values.items() if k.startswith("port."))
+        return f"process {self.process.pid if self.process else '-'} {ports}".strip()
+
+    def _ended(self) -> int | None:
+        return self.process.returncode if self.process is not None else None
+
+    async def _end(self, number: signal.Signals) -> None:
+        """End the whole group; SIGKILL follows if the signal is not enough. Nothing of the group is left."""
         process = self.process
         if process is None:
             return
         if process.returncode is None:
-            _signal(process.pid, signal.Signals[self.spec.stop_signal])
+            _signal(process.pid, number)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(process.wait(), STOP_TIMEOUT_S)
         _signal(process.pid, signal.SIGKILL)
         await process.wait()
+        if self.guardian is not None:
+            self.guardian.forget_group(process.pid)
 
-    def last_lines(self) -> str:
-        """The end of its log, for error messages."""
-        with contextlib.suppress(OSError):
-            with self.log.open("rb") as stream:
-                stream.seek(max(0, self.log.stat().st_size - 8192))
-                lines = stream.read().decode("utf-8", "replace").splitlines()
-            return "\n".join(lines[-QUOTED_LINES:])
-        return ""
+    def _refuse_taken_ports(self, where: str) -> None:
+        """A fixed port that somebody else listens on would be taken for the target's."""
+        for name, port in self.spec.ports.items():
+            if port and not _is_free(port):
+                raise TargetError(
+                    f"{where} could not be started: port {port} (start.ports.{name}) is in use",
+                    hint=f"end what listens there, or write 0 and pass {{port.{name}}} on",
+                )
 
-    async def _ready(self) -> None:
-        spec = self.spec
-        if self.process is None or not (spec.ready_http or spec.ready_tcp or spec.ready_log):
-            return  # the first ACK will show it
-        sign = fill(spec.ready_http or spec.ready_tcp, self.values, where=f"target {spec.name}: start.ready")
-        deadline = asyncio.get_running_loop().time() + self.spec.startup_timeout_s
-        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=2), trust_env=False) as session:
-            while True:
-                if self.process.returncode is not None:
-                    raise TargetError(
-                        f"target {self.spec.name} ended with exit code {self.process.returncode} before it was ready",
-                        hint="its last log lines tell why", log=self.last_lines(),
-                    )  # fmt: skip
-                if await self._shows(sign, session):
-                    return
-                if asyncio.get_running_loop().time() > deadline:
-                    raise TargetError(
-                        f"target {self.spec.name} was not ready within {self.spec.startup_timeout_s:g} s: {self._awaited(sign)}",
-                        hint="check start.ready and startup_timeout_s", log=self.last_lines(),
-                    )  # fmt: skip
-                await asyncio.sleep(POLL_S)
 
-    async def _shows(self, sign: str, session: aiohttp.ClientSession) -> bool:
-        """Whether the sign of readiness that the descriptor names is there."""
-        with contextlib.suppress(aiohttp.ClientError, OSError, TimeoutError):
-            if self.spec.ready_http:
-                async with session.get(sign) as response:
-                    return 200 <= response.status < 300
-            if self.spec.ready_tcp:
-                _, writer = await asyncio.wait_for(asyncio.open_connection("127.0.0.1", int(sign)), 2)
-                writer.close()
-                return True
-            return re.search(self.spec.ready_log, self.log.read_text(encoding="utf-8", errors="replace")) is not None
-        return False
+def write_files(spec: TargetSpec, values: Mapping[str, str], folder: Path) -> None:
+    """Write the configuration files of a descriptor below a folder, templates filled. Raises TemplateError."""
+    for path, content in filled_files(spec, values).items():
+        place = folder / path.lstrip("/")
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_text(content, encoding="utf-8")
 
-    def _awaited(self, sign: str) -> str:
-        if self.spec.ready_http:
-            return f"{sign} never answered 2xx"
-        if self.spec.ready_tcp:
-            return f"port {sign} never accepted a connection"
-        return f"its output never matched {self.spec.ready_log!r}"
+
+def filled_files(spec: TargetSpec, values: Mapping[str, str]) -> dict[str, str]:
+    """The configuration files of a descriptor by path, templates filled. Raises TemplateError."""
+    return {
+        path: fill(content, values, where=f"target {spec.name}: start.files.{path}")
+        for path, content in spec.files.items()
+    }
 
 
 def free_port() -> int:
     """A loopback port that was free a moment ago."""
     with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
+        probe.bind((LOOPBACK, 0))
         return int(probe.getsockname()[1])
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((LOOPBACK, port))
+        except OSError:
+            return False
+        return True
 
 
 def _signal(pid: int, number: int) -> None:

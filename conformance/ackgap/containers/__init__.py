@@ -1,0 +1,1 @@
+"""The container engine: reached, owned, and left as it was found."""

@@ -1,0 +1,40 @@
+"""A target that is a Python callable: imported, and built anew for every scenario."""
+
+import importlib
+import sys
+import traceback
+from pathlib import Path
+
+from ackgap.target.core import CoreFactory
+from ackgap.target.spec import TargetError, TargetSpec
+
+QUOTED_LINES = 15
+
+
+def core_factory(spec: TargetSpec) -> CoreFactory:
+    """The callable that a `python` target names, found from the descriptor's folder too. Raises TargetError."""
+    module, _, name = spec.python.partition(":")
+    folder = str(Path(spec.workdir))
+    if folder not in sys.path:
+        sys.path.insert(0, folder)
+    try:
+        found = getattr(importlib.import_module(module), name)
+    except Exception as error:
+        raise TargetError(
+            f"target {spec.name} could not be imported: {spec.python}: {type(error).__name__}: {error}",
+            hint="write module:callable; the module is looked for beside the descriptor and among what is installed",
+            log=said_by(error),
+        ) from error
+    if not callable(found):
+        raise TargetError(
+            f"target {spec.name}: {spec.python} is not callable",
+            hint="name a callable that takes gap_timeout_ms, resync_enforced and seed, and returns a core",
+        )
+    factory: CoreFactory = found
+    return factory
+
+
+def said_by(error: BaseException) -> str:
+    """The end of a traceback."""
+    lines = "".join(traceback.format_exception(error)).rstrip().splitlines()
+    return "\n".join(lines[-QUOTED_LINES:])
