@@ -150,9 +150,7 @@ class _Reading:
         )
 
     def _ports(self) -> dict[str, int]:
-        ports: dict[str, int] = self.start.get(
-            "ports", {} if self.kind in {"image", "build", "attach"} else {"http": 0}
-        )
+        ports: dict[str, int] = self.start.get("ports", {"http": 0} if self.kind == "command" else {})
         for name, port in ports.items():
             if not port and self.kind != "command":
                 raise self._error("expected the port that it listens on, 1 to 65535", "start", "ports", name)
