@@ -25,6 +25,7 @@ from ackgap.oracle.judge import judge
 from ackgap.report import bundle, document, junit
 from ackgap.report.conclusion import Conclusion, PlayedScenario, Question, Waiver, conclude
 from ackgap.scenario import catalogue
+from ackgap.scenario.model import Scenario
 from ackgap.target import descriptor
 from ackgap.target.reference import reference
 from ackgap.target.spec import TargetSpec
@@ -65,8 +66,8 @@ async def certify(order: Order) -> Certified:
     for profile in order.profiles:
         contract.demanded(profile)
     spec = find_target(order.target, contract)
-    waivers = _waivers(order, contract)
     scenarios = catalogue.select(contract, order.scenarios, seed=order.seed)
+    waivers = _waivers(order, contract, scenarios)
     settings = settings_of(spec, contract.constants, gap_timeout_ms=order.gap_timeout_ms)
     plan = make_plan(scenarios, settings, run_id=uuid.uuid4().hex[:8], seed=order.seed)
     if not plan.size:
@@ -216,12 +217,13 @@ def _differences(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
     return found
 
 
-def _waivers(order: Order, contract: Contract) -> tuple[Waiver, ...]:
+def _waivers(order: Order, contract: Contract, chosen: Sequence[Scenario]) -> tuple[Waiver, ...]:
     if order.waivers is None:
         return ()
     from ackgap.report import waivers  # noqa: PLC0415
 
-    return waivers.load(order.waivers, contract, today=dt.datetime.now(dt.UTC).date())
+    ids = {s.id for s in (*catalogue.scenarios(contract, seed=order.seed), *chosen)}
+    return waivers.load(order.waivers, contract, today=dt.datetime.now(dt.UTC).date(), scenarios=ids)
 
 
 def _target(spec: TargetSpec, order: Order) -> dict[str, Any]:

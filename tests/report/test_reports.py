@@ -9,7 +9,7 @@ import xml.etree.ElementTree as ET
 import pytest
 from rich.console import Console
 
-from ackgap.contract import ContractError, load
+from ackgap.contract import load
 from ackgap.oracle.judge import Judgement
 from ackgap.oracle.ledger import Evidence, Finding, ScenarioFinding
 from ackgap.report import bundle, document, junit, terminal, waivers
@@ -210,27 +210,48 @@ def test_a_bundle_that_was_cut_off_is_noticed(tmp_path):
 TODAY = dt.date(2026, 6, 1)
 
 
+def test_what_is_waived_in_one_scenario_still_fails_in_another():
+    found = judgement(ACK_01="fail")
+    elsewhere = ScenarioFinding(
+        instance="enforced-3000", scenario="t", exercised=frozenset({"ACK-01"}), convicted=frozenset({"ACK-01"}), doubted=frozenset(),
+    )  # fmt: skip
+    found = Judgement(findings=found.findings, scenarios=(*found.scenarios, elsewhere))
+    one = Waiver(requirement="ACK-01", reason="known", scenario="s")
+    both = Waiver(requirement="ACK-*", reason="known", scenario="[st]", expires="2027-01-31")
+    conclusion = concluded(found, Question(waivers=(one,)))
+    assert conclusion.profiles["core"]["fail"] == 1
+    assert not [note for note in conclusion.notes if "not needed" in note]
+    conclusion = concluded(found, Question(waivers=(both,)))
+    assert conclusion.profiles["core"]["waived"] == 1
+    assert "ACK-01 is waived in [st]: known (until 2027-01-31)" in conclusion.notes
+
+
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("verdict", "question", "stale"),
     [
-        ("[]", "expected `waivers:`"),
-        ("waivers: [{requirement: ACK-01}]", "expected `requirement` and `reason`"),
-        ("waivers: [{requirement: ACK-99, reason: x}]", "ACK-99.*catalogue"),
-        ("waivers: [{requirement: ACK-01, reason: x, until: never}]", "unknown key 'until'"),
-        ("waivers: [{requirement: ACK-01, reason: x, expires: 2026-01-01}]", "expired on 2026-01-01"),
-        ("waivers: [{requirement: ACK-01, reason: x, expires: soon}]", "expected a date"),
+        ("pass", {}, True),
+        ("not_observable", {}, True),
+        ("inconclusive", {}, False),
+        ("not_exercised", {}, False),
+        ("pass", {"partial": True}, False),
+        ("pass", {"requirements": ("ACK-*",)}, False),
     ],
 )
-def test_waiver_errors_name_the_entry(tmp_path, text, said):
-    path = tmp_path / "waivers.yaml"
-    path.write_text(text)
-    with pytest.raises(ContractError, match=said):
-        waivers.load(path, load(), today=TODAY)
+def test_a_waiver_is_stale_only_if_what_it_speaks_of_was_judged(verdict, question, stale):
+    waivers = (Waiver(requirement="ACK-01", reason="known"),)
+    conclusion = concluded(judgement(ACK_01=verdict), Question(waivers=waivers, **question))
+    assert any("not needed any more" in note for note in conclusion.notes) is stale
+
+
+def test_a_waiver_of_a_requirement_that_is_not_asked_for_is_not_stale():
+    waivers = (Waiver(requirement="SYNC-01", reason="known"),)
+    assert concluded(judgement(), Question(profiles=("core",), waivers=waivers)).exit_code == 0
 
 
 def test_a_waiver_file_is_read(tmp_path):
     path = tmp_path / "waivers.yaml"
     path.write_text("waivers: [{requirement: ACK-01, reason: being mended, expires: 2027-01-31, scenario: 'gap-*'}]")
+    assert waivers.load(path, load(), today=dt.date(2027, 1, 31))
     assert waivers.load(path, load(), today=TODAY) == (
         Waiver(requirement="ACK-01", reason="being mended", scenario="gap-*", expires="2027-01-31"),
     )

@@ -61,14 +61,17 @@ def conclude(
 ) -> Conclusion:
     """Draw the conclusion."""
     demanded = {r.id for name in question.profiles for r in contract.demanded(name)}
-    rows, stale = [], list(question.waivers)
+    rows: list[dict[str, Any]] = []
+    needed: list[Waiver] = []
     for finding in judgement.findings.values():
         requirement = contract.requirements[finding.requirement]
         if requirement.id not in demanded or not _chosen(requirement.id, question.requirements):
             continue
-        verdict, used = _waived(finding, question.waivers)
-        stale = [w for w in stale if w not in used]
-        rows.append(_row(requirement, finding, verdict))
+        fitting = [w for w in question.waivers if fnmatch.fnmatchcase(finding.requirement, w.requirement)]
+        covering, waived = _covering(finding, fitting, judgement)
+        needed += covering
+        rows.append(_row(requirement, finding, covering if waived else ()))
+    stale = _stale(question, rows, needed)
     scenarios = _scenarios(judgement, played)
     included = [name for name in PROFILES if any(set(PROFILES[name]) <= set(PROFILES[p]) for p in question.profiles)]
     profiles = {name: _profile(contract, rows, name, question) for name in included}
@@ -78,6 +81,7 @@ def conclude(
         for s in scenarios
         if s["verdict"] == "broken"
     ]
+    notes += [f"{row['id']} is {row['reason']}" for row in rows if row["verdict"] == "waived"]
     notes += [f"waiver for {w.requirement} ({w.reason}) is not needed any more: take it out" for w in stale]
     return Conclusion(
         requirements=tuple(rows),
@@ -93,29 +97,50 @@ def _chosen(requirement: str, globs: tuple[str, ...]) -> bool:
     return not globs or any(fnmatch.fnmatchcase(requirement, glob) for glob in globs)
 
 
-def _waived(finding: Finding, waivers: tuple[Waiver, ...]) -> tuple[str, list[Waiver]]:
+def _covering(finding: Finding, fitting: Sequence[Waiver], judgement: Judgement) -> tuple[list[Waiver], bool]:
+    """The waivers that cover some of the failures of a requirement, and whether together they cover them all."""
     if finding.verdict != "fail":
-        return finding.verdict, []
-    fitting = [w for w in waivers if fnmatch.fnmatchcase(finding.requirement, w.requirement)]
-    covered = all(any(fnmatch.fnmatchcase(e.scenario, w.scenario) for w in fitting) for e in finding.evidence)
-    return ("waived", fitting) if fitting and covered else ("fail", [])
+        return [], False
+    failed = {f.scenario for f in judgement.scenarios if finding.requirement in f.convicted}
+    failed |= {e.scenario for e in finding.evidence}
+    covering = [w for w in fitting if any(fnmatch.fnmatchcase(scenario, w.scenario) for scenario in failed)]
+    left = [s for s in failed if not any(fnmatch.fnmatchcase(s, w.scenario) for w in covering)]
+    return covering, bool(covering) and not left
 
 
-def _row(requirement: Requirement, finding: Finding, verdict: str) -> dict[str, Any]:
+def _stale(question: Question, rows: Sequence[dict[str, Any]], needed: Sequence[Waiver]) -> list[Waiver]:
+    """The waivers that cover nothing although everything they speak of was judged, and judged well."""
+    if question.partial or question.requirements:
+        return []
+    stale = []
+    for waiver in question.waivers:
+        spoken_of = [row for row in rows if fnmatch.fnmatchcase(row["id"], waiver.requirement)]
+        judged = spoken_of and all(row["verdict"] not in {"inconclusive", "not_exercised"} for row in spoken_of)
+        if judged and waiver not in needed:
+            stale.append(waiver)
+    return stale
+
+
+def _row(requirement: Requirement, finding: Finding, waivers: Sequence[Waiver]) -> dict[str, Any]:
     return {
         "id": requirement.id,
         "level": requirement.level,
         "profile": requirement.profile,
-        "verdict": verdict,
+        "verdict": "waived" if waivers else finding.verdict,
         "tier": finding.tier,
         "basis": requirement.interpretation or requirement.basis,
         "section": requirement.section,
         "sentence": requirement.sentence,
         "exercised": finding.exercised,
         "convictions": finding.convictions,
-        "reason": finding.reason,
+        "reason": "; ".join(_told(w) for w in waivers) or finding.reason,
         "evidence": [_evidence(e) for e in finding.evidence],
     }
+
+
+def _told(waiver: Waiver) -> str:
+    where = "" if waiver.scenario == "*" else f" in {waiver.scenario}"
+    return f"waived{where}: {waiver.reason}" + (f" (until {waiver.expires})" if waiver.expires else "")
 
 
 def _evidence(e: Evidence) -> dict[str, Any]:

@@ -1,19 +1,19 @@
 """Reads a target descriptor. Every error names file, line, key, what was expected and the nearest valid word."""
 
 import base64
-import difflib
 import os
 import re
 import shlex
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from ackgap.contract import Contract, ContractError, load_yaml
+from ackgap.contract import Contract, ContractError
+from ackgap.located import Located, LocatedError, read
 from ackgap.peers.frames import FrameMap
 from ackgap.peers.gate import GateMap
-from ackgap.target.spec import Attached, Build, Limits, Observe, TargetSpec
+from ackgap.target import complaints
+from ackgap.target.spec import TEMPLATE, Attached, Build, Limits, Observe, TargetSpec
+from ackgap.target.templates import check_templates
 
 STARTERS = ("image", "build", "command", "python", "attach")
 KNOWN_IN_START = {*STARTERS, "env", "args", "workdir", "files", "ports", "ready", "limits", "worldservice"}
@@ -41,41 +41,39 @@ class DescriptorError(ContractError):
 def load(path: Path, contract: Contract) -> TargetSpec:
     """The target that a descriptor describes. Raises DescriptorError."""
     try:
-        document = load_yaml(path)
-    except ContractError as error:
+        source = read(path)
+    except LocatedError as error:
         raise DescriptorError(str(error)) from error
-    _count_starters(document, path)
-    errors = list(contract.validator("target").iter_errors(document))
+    _count_starters(source)
+    errors = list(contract.validator("target").iter_errors(source.document))
     if errors:
-        # a misspelt key explains a missing one
-        wrong = min(errors, key=lambda e: e.validator != "additionalProperties")
-        keys = [*wrong.absolute_path, *_unknown(wrong)[:1]]
-        raise DescriptorError(f"{path}:{_line(path, keys)}: {_said(wrong)}")
-    return _Reading(document, path, contract).spec()
+        wrong = complaints.worst(errors)
+        raise DescriptorError(source.said(complaints.sentence(wrong), complaints.place(wrong)))
+    spec = _Reading(source, contract).spec()
+    check_templates(source, spec)
+    return spec
 
 
-def _count_starters(document: Any, path: Path) -> None:
+def _count_starters(source: Located) -> None:
     """A wrong number of ways to start is told in these words, before the schema speaks in general terms."""
-    start = document.get("start") if isinstance(document, dict) else None
+    start = source.document.get("start") if isinstance(source.document, dict) else None
     if not isinstance(start, dict):
         return
     given = [name for name in STARTERS if name in start]
     if len(given) != 1 and not set(start) - KNOWN_IN_START:
-        line = _line(path, ["start"])
-        raise DescriptorError(
-            f"{path}:{line}: start: expected exactly one of {', '.join(STARTERS)}, found {len(given)}"
-        )
+        found = f"found {' and '.join(given)}; keep one" if given else "found none; add one"
+        raise DescriptorError(source.said(f"expected exactly one of {', '.join(STARTERS)}, {found}", ["start"]))
     for key in USELESS[given[0]] if len(given) == 1 else ():
         if key in start:
-            line = _line(path, ["start", key])
-            raise DescriptorError(f"{path}:{line}: start.{key}: {WHY_USELESS[given[0]]}; take it out")
+            raise DescriptorError(source.said(f"{WHY_USELESS[given[0]]}; take it out", ["start", key]))
 
 
 class _Reading:
     """A valid document being turned into a description."""
 
-    def __init__(self, document: dict[str, Any], path: Path, contract: Contract) -> None:
-        self.document, self.path, self.contract = document, path, contract
+    def __init__(self, source: Located, contract: Contract) -> None:
+        document: dict[str, Any] = source.document
+        self.source, self.document, self.path, self.contract = source, document, source.path, contract
         self.start: dict[str, Any] = document["start"]
         self.settings: dict[str, Any] = document.get("settings", {})
         self.topics: dict[str, str] = document.get("topics", {})
@@ -104,7 +102,7 @@ class _Reading:
             ports=ports,
             limits=Limits(**start.get("limits", {})),
             ready_http=ready.get("http", ""),
-            ready_tcp=f"{{port.{ready['tcp']}}}" if ready.get("tcp") in ports else _text(ready.get("tcp", "")),
+            ready_tcp=self._tcp(ready.get("tcp", ""), ports),
             ready_log=self._pattern(ready.get("log", "")),
             stop_signal=document.get("stop_signal", "SIGTERM"),
             workdir=self._workdir(),
@@ -124,6 +122,7 @@ class _Reading:
             raise self._error("an in-process core is observed as it is; take it out", "observe")
         gate, relay = observe.get("gate", {}), observe.get("relay", {})
         mapping = gate.get("map")
+        self._check_urls(observe)
         return Observe(
             gate=gate.get("url", ""),
             gate_map=GateMap(pointer=mapping["pointer"], open=_many(mapping["open"]), closed=_many(mapping["closed"]))
@@ -136,13 +135,39 @@ class _Reading:
             headers={**self._headers(), **self._auth()},
         )
 
+    def _check_urls(self, observe: dict[str, Any]) -> None:
+        for tier, key, scheme in (("relay", "websocket", "ws"), ("gate", "url", "http"), ("metrics", "url", "http")):
+            url = observe.get(tier, {}).get(key)
+            if url and not url.startswith((f"{scheme}://", f"{scheme}s://")):
+                raise self._error(f"expected a URL that begins with {scheme}://, found {url!r}", "observe", tier, key)
+        gate = observe.get("gate", {})
+        if gate and "{world_id}" not in gate["url"]:
+            raise self._error(
+                "the URL must say which world is asked for; put {world_id} into it, and {run_id} for the run",
+                "observe", "gate", "url",
+            )  # fmt: skip
+        mapping = gate.get("map", {})
+        both = [word for word in _many(mapping.get("open", [])) if word in _many(mapping.get("closed", []))]
+        if both:
+            raise self._error(
+                f"{both[0]!r} means both open and closed; keep one of them", "observe", "gate", "map", "closed"
+            )
+
+    def _tcp(self, given: Any, ports: dict[str, int]) -> str:
+        """A port, the name of one, or a template."""
+        if given in ports:
+            return f"{{port.{given}}}"
+        text = _text(given)
+        if text and not text.isdecimal() and not TEMPLATE.fullmatch(text):
+            named = complaints.nearest(text, list(ports)) if ports else "name one in start.ports"
+            raise self._error(f"expected a port or the name of one, found {text!r}; {named}", "start", "ready", "tcp")
+        return text
+
     def _frame_map(self, given: dict[str, Any]) -> FrameMap:
         known = sorted(self.contract.validator("activation-updated").schema["properties"])  # type: ignore[index]
         for name in given:
             if name not in known:
-                near = difflib.get_close_matches(name, known, n=1)
-                hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(known)}"
-                raise self._error(f"unknown field {name!r}; {hint}", "observe", "relay", "map", name)
+                raise self._error(f"unknown field; {complaints.nearest(name, known)}", "observe", "relay", "map", name)
         objects = {name: value if isinstance(value, dict) else {"pointer": value} for name, value in given.items()}
         return FrameMap(
             pointers={name: value["pointer"] for name, value in objects.items()},
@@ -197,7 +222,7 @@ class _Reading:
             self._needs_worldservice(service, "start", "attach", number)
         for what in ("activation_topic", "ack_topic"):
             if len({getattr(s, what) for s in services}) < len(services):
-                raise self._error(f"two services share one {what}; they could not be told apart", "start", "attach")
+                raise self._error(f"two services share one {what}; give each its own", "start", "attach")
         if len({(s.resync_enforced, s.gap_timeout_ms) for s in services}) < len(services):
             raise self._error("two services have the same settings; keep one of them", "start", "attach")
         return services
@@ -264,8 +289,7 @@ class _Reading:
         return text
 
     def _error(self, said: str, *keys: Any) -> DescriptorError:
-        name = ".".join(str(key) for key in keys)
-        return DescriptorError(f"{self.path}:{_line(self.path, list(keys))}: {name}: {said}")
+        return DescriptorError(self.source.said(said, keys))
 
 
 def described(spec: TargetSpec) -> str:
@@ -283,43 +307,3 @@ def _text(value: Any) -> str:
 
 def _many(value: Any) -> tuple[Any, ...]:
     return tuple(value) if isinstance(value, list) else (value,)
-
-
-def _said(error: Any) -> str:
-    where = ".".join(str(part) for part in error.absolute_path)
-    prefix = f"{where}: " if where else ""
-    unknown = _unknown(error)
-    if unknown:
-        known = list(error.schema.get("properties", {}))
-        near = difflib.get_close_matches(unknown[0], known, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(known)}"
-        return f"{prefix}unknown key {unknown[0]!r}; {hint}"
-    if error.validator == "enum":
-        near = difflib.get_close_matches(str(error.instance), [str(v) for v in error.validator_value], n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
-        return f"{prefix}{error.instance!r} is not one of {', '.join(map(str, error.validator_value))}{hint}"
-    expected = error.schema.get("description", "") if isinstance(error.schema, dict) else ""
-    return f"{prefix}{error.message}" + (f" (expected: {expected})" if expected else "")
-
-
-def _unknown(error: Any) -> list[str]:
-    """The keys that should not be there, if that is what the error is about."""
-    if error.validator != "additionalProperties" or not isinstance(error.instance, dict):
-        return []
-    return [str(name) for name in error.instance if name not in error.schema.get("properties", {})]
-
-
-def _line(path: Path, keys: list[Any]) -> int:
-    """The line of a key, as deep as the document has it."""
-    node = yaml.compose(path.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
-    line = 1
-    for key in keys:
-        if isinstance(node, yaml.MappingNode):
-            found = [(k, v) for k, v in node.value if k.value == str(key)]
-            if not found:
-                break
-            line, node = found[0][0].start_mark.line + 1, found[0][1]
-        elif isinstance(node, yaml.SequenceNode) and isinstance(key, int) and key < len(node.value):
-            node = node.value[key]
-            line = node.start_mark.line + 1
-    return line

@@ -6,12 +6,14 @@ from dataclasses import dataclass, field
 from typing import Literal
 from urllib.parse import quote
 
+from ackgap.contract import ContractError
 from ackgap.peers.frames import FrameMap
 from ackgap.peers.gate import GateMap
 
 Kind = Literal["command", "image", "build", "python", "attach"]
 
-TEMPLATE = re.compile(r"\{([A-Za-z_][\w.]*)\}")
+_NAME = r"[A-Za-z_][\w.]*"
+TEMPLATE = re.compile(rf"\{{\{{(?P<literal>{_NAME})\}}\}}|\{{(?P<name>{_NAME})\}}")
 
 
 class TargetError(Exception):
@@ -22,7 +24,7 @@ class TargetError(Exception):
         self.hint, self.log = hint, log
 
 
-class TemplateError(ValueError):
+class TemplateError(ContractError):
     """A template names something that does not exist."""
 
 
@@ -135,10 +137,12 @@ class TargetSpec:
 
 
 def fill(template: str, values: Mapping[str, str], *, where: str) -> str:
-    """Fill `{name}` templates. Raises TemplateError naming the place and the known names."""
+    """Fill `{name}` templates; `{{name}}` gives `{name}` itself. Raises TemplateError naming place and known names."""
 
     def one(match: re.Match[str]) -> str:
-        name = match.group(1)
+        if match.group("literal"):
+            return match.group()[1:-1]
+        name = match.group("name")
         if name not in values:
             raise TemplateError(f"{where}: unknown template {{{name}}}; known are {', '.join(sorted(values))}")
         return values[name]
