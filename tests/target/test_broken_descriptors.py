@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from ackgap.contract import ContractError, load
+from ackgap.descriptor_page import unexplained_templates
 from ackgap.target import descriptor
 
 FOLDER = Path(__file__).parent / "broken"
@@ -47,3 +48,7 @@ def test_it_names_the_line_and_a_remedy(path, monkeypatch):
 def test_there_is_a_text_for_each_and_none_too_many():
     assert {p.stem for p in BROKEN} == {p.stem for p in FOLDER.glob("*.txt")}
     assert len(BROKEN) >= 60
+
+
+def test_every_template_is_explained_in_the_reference():
+    assert unexplained_templates() == set()
