@@ -5,11 +5,12 @@ import pytest
 from ackgap.oracle.groups import MONITORS
 from ackgap.report.conclusion import PlayedScenario, Question, conclude
 from ackgap.target.faulty import catalogue as faulty_catalogue
+from ackgap.target.faulty import strange_catalogue
 from ackgap_reference.gateway import build
 from tests.conftest import play_virtually
-from tests.oracle.strange import STRANGE
 
 FAULTY = faulty_catalogue()
+STRANGE = strange_catalogue()
 
 
 @pytest.mark.parametrize("name", FAULTY)

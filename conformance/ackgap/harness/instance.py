@@ -5,6 +5,7 @@ import contextlib
 from collections.abc import Callable
 
 from ackgap.bus import BusError, Record, partition_of
+from ackgap.harness.arrivals import Arrivals
 from ackgap.harness.recorder import Recorder
 from ackgap.harness.surroundings import Surroundings
 from ackgap.harness.wire import stream_of, world_of
@@ -60,7 +61,7 @@ class Instance:
         self.gate: GateClient | None = None
         self.relay: RelayClient | None = None
         self.acked: dict[tuple[str, str, int], int] = {}
-        self.requests: dict[tuple[str, str, bool], int] = {}
+        self.requests = Arrivals()
         self.shown: dict[tuple[str, str, int], int] = {}
         self.waiters: dict[object, list[asyncio.Future[None]]] = {}
         self.on_ack: dict[str, Callable[[Stream], None]] = {}
@@ -298,7 +299,7 @@ class Instance:
 
     def _counted(self, planned: PlannedAnswer, *, answered: bool) -> None:
         key = (planned.world_id, planned.endpoint, answered)
-        self.requests[key] = self.requests.get(key, 0) + 1
+        self.requests.note(key, self.recorder.now())
         self._wake(key)
 
     def _wake(self, key: object) -> None:

@@ -7,6 +7,7 @@ drivers share this one player, so a scenario means the same in both.
 from collections.abc import Generator
 from dataclasses import dataclass
 
+from ackgap.harness.wire import stream_of
 from ackgap.scenario.model import (
     AskGate,
     AwaitAck,
@@ -52,13 +53,19 @@ class Ask:
     in_passing: bool = False
 
 
-Action = Produce | Barrier | Ask | Emit | Behave | Pause | AwaitAck | AwaitRequest | StallRelay
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """The records that come next open the first gap of the scenario."""
+
+
+Action = Produce | Opening | Barrier | Ask | Emit | Behave | Pause | AwaitAck | AwaitRequest | StallRelay
 Player = Generator[Action, bool | None, None]
 
 
 def play(cast: Cast) -> Player:
     """The actions of a scenario, with the gate questions that every scenario gets."""
     yield Ask(cast.streams)
+    holes = _Holes()
     batch: list[Deliver] = []
     ends = len(cast.steps)
     for index, step in enumerate(cast.steps, start=1):
@@ -69,6 +76,8 @@ def play(cast: Cast) -> Player:
             yield step
             continue
         if batch:
+            if holes.open_first(batch):
+                yield Opening()
             yield Produce(tuple(batch))
             batch = []
         match step:
@@ -84,6 +93,24 @@ def play(cast: Cast) -> Player:
                 yield Ask(cast.streams, in_passing=True)
             case Behave() | Pause() | StallRelay():
                 yield step
+
+
+class _Holes:
+    """Knows by the sequences delivered when the first hole opens."""
+
+    def __init__(self) -> None:
+        self.delivered: dict[tuple[str, str], set[int]] = {}
+        self.opened = False
+
+    def open_first(self, records: list[Deliver]) -> bool:
+        """Whether these records open the first hole of the scenario."""
+        for world, run, sequence in filter(None, (stream_of(record.value) for record in records)):
+            seen = self.delivered.setdefault((world, run), set())
+            seen.add(sequence)
+            if not self.opened and sequence > 1 and sequence - 1 not in seen:
+                self.opened = True
+                return True
+        return False
 
 
 def _ask_again(cast: Cast) -> Player:

@@ -5,9 +5,10 @@ import contextlib
 from dataclasses import dataclass
 from typing import Any
 
+from ackgap.harness.arrivals import Kind, ripe_at
 from ackgap.harness.instance import Instance, Stream
 from ackgap.harness.markers import Markers
-from ackgap.harness.player import Ask, Barrier, Produce, play
+from ackgap.harness.player import Ask, Barrier, Opening, Produce, play
 from ackgap.history import (
     BarrierMissed,
     Emitted,
@@ -44,7 +45,8 @@ class RealPlayer:
     def __init__(self, cast: Cast, instance: Instance, markers: Markers) -> None:
         self.cast, self.instance, self.markers = cast, instance, markers
         self.recorder = instance.recorder
-        self.base: dict[tuple[str, str, bool], int] = {}
+        self.base: dict[Kind, int] = {}
+        self.ripe_at = 0
         self.last: dict[str, int] = {}
         self.streams = set(cast.streams)
         self.asked = 0
@@ -95,12 +97,14 @@ class RealPlayer:
                 self._see(Emitted(t=self.recorder.now(), instance=instance.name, world_id=world_id, body=body))
             case Behave(world_id=world_id, behaviour=behaviour):
                 instance.service.behave(world_id, behaviour)
-                self.base = dict(instance.requests)
+                self.base = instance.requests.marks()
             case Produce(records=records):
                 sends = [instance.deliver(world_id=r.world_id, key=r.key, value=r.value) for r in records]
                 for delivered in await asyncio.gather(*sends):
                     self.last[delivered.world_id] = max(self.last.get(delivered.world_id, 0), delivered.t)
-                self.base = dict(instance.requests)
+                self.base = instance.requests.marks()
+            case Opening():
+                self.ripe_at = ripe_at(self.recorder.now(), instance.setting)
             case Ask(streams=streams, in_passing=True):
                 for stream in streams if instance.gate is not None else ():
                     self._ask_later(stream)
@@ -127,8 +131,8 @@ class RealPlayer:
             words = f"ACK of event {action.sequence} of run {action.run_id!r}"
         else:
             key = (action.world_id, action.endpoint, action.answered)
-            goal = self.base.get(key, 0) + action.count
-            held = await instance.until(key, lambda: instance.requests.get(key, 0) >= goal, bound_s)
+            came, base = instance.requests, self.base
+            held = await instance.until(key, lambda: came.since(key, base, self.ripe_at) >= action.count, bound_s)
             words = f"{action.count} {action.endpoint} {'answers' if action.answered else 'requests'}"
         if not held:
             self._see(

@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from ackgap.harness.player import Ask, Barrier, Player, Produce, play
+from ackgap.harness.arrivals import Arrivals, Kind, ripe_at
+from ackgap.harness.player import Ask, Barrier, Opening, Player, Produce, play
 from ackgap.harness.wire import stream_of, world_of
 from ackgap.history import (
     AckSeen,
@@ -32,11 +33,26 @@ from ackgap.history import (
 )  # fmt: skip
 from ackgap.peers.worldservice import PlannedAnswer, ScriptedWorldService
 from ackgap.scenario.emission import StreamPlan, encode
-from ackgap.scenario.model import AwaitAck, AwaitRequest, Behave, Cast, Emit, Pause, Setting, StallRelay
+from ackgap.scenario.model import (
+    AwaitAck,
+    AwaitRequest,
+    Behave,
+    Cast,
+    Deliver,
+    Emit,
+    Pause,
+    Scenario,
+    Setting,
+    StallRelay,
+    Step,
+)  # fmt: skip
 from ackgap.target.core import CoreFactory, Effect, GatewayCore
 
 MS = 1_000_000
 KEPT_BODY = 65536
+CALIBRATION_EVENTS = 3
+RELAY_MS = 500  # calibration waits this long for a frame
+TAIL_MS = 1000  # after its end a scenario is followed for this long: what a target owes may come late
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +87,7 @@ class VirtualRun:
         self.tiers = tiers
         self.now = 0
         self.calls = 0
+        self.settle_ms = self.latencies.settle
 
     def run(self, casts: Iterable[Cast]) -> int:
         """Play every scenario. Returns the virtual time spent, ns."""
@@ -81,11 +98,13 @@ class VirtualRun:
                 gap_timeout_ms=self.setting.gap_timeout_ms, tiers=self.tiers, virtual=True,
             )
         )  # fmt: skip
-        trip = late.read + late.ack_seen
+        trip, relay = self._measured()
+        self.settle_ms = max(late.settle, 2 * trip)
         self.sink(
             Calibrated(
-                t=0, instance=instance, when="begin", samples=1, round_trip_p50_ms=trip, round_trip_p99_ms=trip,
-                round_trip_max_ms=trip + late.ack_confirm, gate_ms=0, relay_ms=late.relay, settle_ms=late.settle,
+                t=0, instance=instance, when="begin", samples=CALIBRATION_EVENTS, round_trip_p50_ms=trip,
+                round_trip_p99_ms=trip, round_trip_max_ms=trip + late.ack_confirm, gate_ms=0, relay_ms=relay,
+                settle_ms=self.settle_ms,
             )
         )  # fmt: skip
         for cast in casts:
@@ -94,6 +113,41 @@ class VirtualRun:
             self.now = played.now + MS
             self.calls += played.calls
         return self.now
+
+    def _measured(self) -> tuple[float, float]:
+        """How long a fresh core takes from the arrival of an event to its ACK and to its frame, at most, ms."""
+        seen: list[Observation] = []
+        quiet = VirtualRun(
+            factory=self.factory, setting=self.setting, sink=seen.append, seed=self.seed, latencies=self.latencies,
+            tiers=self.tiers,
+        )  # fmt: skip
+        _Played(quiet, _calibration()).run()
+        sent = [o.t for o in seen if isinstance(o, Delivered)]
+        acked = [o.t for o in seen if isinstance(o, AckSeen)]
+        shown = [o.t for o in seen if isinstance(o, FrameSeen)]
+        trips = [(b - a) / MS for a, b in zip(sent, acked, strict=False)]
+        relays = [(b - a) / MS for a, b in zip(sent, shown, strict=False)]
+        usual = self.latencies.read + self.latencies.ack_seen
+        return max([usual, *trips]), max([self.latencies.relay, *(r - self.latencies.read for r in relays)])
+
+
+def _calibration() -> Cast:
+    """A few events, one at a time."""
+    plan = StreamPlan(
+        alias="", world_id="ackgap-calibration", run_id="c", first=1, plan=(("freeze", "marker", "long"),),
+        form="enveloped",
+    )  # fmt: skip
+    scenario = Scenario(
+        id="ackgap:calibration", title="", group="", exercises=(), applies_to="any", timeout="any", source={}, path="",
+        weight_timeouts=0,
+    )  # fmt: skip
+    steps: list[Step] = []
+    for n in range(1, CALIBRATION_EVENTS + 1):
+        value = encode(plan.body(n), plan.form)
+        steps.append(Deliver(world_id=plan.world_id, key=plan.world_id, value=value))
+        steps.append(AwaitAck(world_id=plan.world_id, run_id=plan.run_id, sequence=n, bound_timeouts=0))
+        steps.append(Pause(ms=RELAY_MS))
+    return Cast(scenario=scenario, worlds=(plan.world_id,), streams=(), steps=tuple(steps))
 
 
 class _Played:
@@ -114,8 +168,9 @@ class _Played:
         self.ack_offset = 0
         self.markers = 0
         self.acked: set[tuple[str, str, int]] = set()
-        self.requests: dict[tuple[str, str, bool], int] = {}
-        self.base: dict[tuple[str, str, bool], int] = {}
+        self.requests = Arrivals()
+        self.base: dict[Kind, int] = {}
+        self.ripe_at = 0
         self.last_delivery: dict[str, int] = {}
         self.player: Player = play(cast)
         self.waiting: Callable[[], bool] | None = None
@@ -140,6 +195,13 @@ class _Played:
             elif self.waiting is not None and self.now >= self.deadline:
                 self._resume(result=False)
         self._see(ScenarioEnded(t=self.now, instance=self.instance, scenario=cast.scenario.id, complete=True))
+        self._follow(self.now + TAIL_MS * MS)
+
+    def _follow(self, until: int) -> None:
+        """Let what is on its way arrive, and let the timers run that are due soon."""
+        self.deadline = until
+        while self.now < until and (self.queue or self.core.next_timer() is not None):
+            self._until_next()
 
     def _until_next(self) -> None:
         """Let time jump to whatever comes next: an event on its way, a timer of the core, or the player's deadline."""
@@ -160,7 +222,7 @@ class _Played:
         awaited, self.waiting, self.awaited = self.awaited, None, None
         match awaited:
             case Barrier(worlds=worlds) if result:
-                self._wait(_Settling(worlds), lambda: False, int(self.late.settle * MS))
+                self._wait(_Settling(worlds), lambda: False, int(self.run_.settle_ms * MS))
                 return
             case Barrier(worlds=worlds, bound_ms=bound_ms):
                 for world in worlds:
@@ -205,6 +267,8 @@ class _Played:
                 for record in records:
                     self._append(record.world_id, record.key, record.value)
                 self._new_base()
+            case Opening():
+                self.ripe_at = ripe_at(self.now, self.run_.setting)
             case Ask(streams=streams):
                 answers = [self._ask(*stream) for stream in streams]
                 return all(answers)
@@ -215,6 +279,7 @@ class _Played:
                         worlds=self.cast.worlds,
                     )
                 )  # fmt: skip
+                self._perform(self._told_of_clients(stalled=stalled))
             case Pause(ms=ms, timeouts=timeouts):
                 return self._wait(
                     action, lambda: False, int(ms * MS + timeouts * self.run_.setting.gap_timeout_ms * MS)
@@ -223,8 +288,8 @@ class _Played:
                 return self._wait(action, lambda: (world_id, run_id, sequence) in self.acked, self._bound(action))
             case AwaitRequest(world_id=world_id, endpoint=endpoint, count=count, answered=answered):
                 key = (world_id, endpoint, answered)
-                goal = self.base.get(key, 0) + count
-                return self._wait(action, lambda: self.requests.get(key, 0) >= goal, self._bound(action))
+                base, came = self.base, self.requests
+                return self._wait(action, lambda: came.since(key, base, self.ripe_at) >= count, self._bound(action))
             case Barrier(bound_ms=bound_ms):
                 self._send_marker(action)
                 marker = (f"{self.cast.worlds[0]}-barrier", f"b{self.markers}", 1)
@@ -239,7 +304,7 @@ class _Played:
         return int((action.bound_ms + action.bound_timeouts * self.run_.setting.gap_timeout_ms) * MS)
 
     def _new_base(self) -> None:
-        self.base = dict(self.requests)
+        self.base = self.requests.marks()
 
     # --- barrier -----------------------------------------------------------------------------------------------
 
@@ -272,7 +337,14 @@ class _Played:
 
         self._later(self.late.append + self.late.read, read)
 
+    def _told_of_clients(self, *, stalled: bool) -> Iterable[Effect]:
+        """A core may want to know that a client downstream stands still; most do not."""
+        tell = getattr(self.core, "relay_stalled", None)
+        return tell(stalled, self.now) if tell is not None else ()
+
     def _ask(self, world_id: str, run_id: str) -> bool:
+        if "gate" not in self.run_.tiers:
+            return True
         answer = self.core.gate(world_id, run_id)
         state = answer.get("state")
         self._see(
@@ -317,6 +389,8 @@ class _Played:
         self._later(self.late.ack_confirm, lambda: self._perform(self.core.ack_confirmed(token, self.now)))
 
     def _relay(self, effect: Any) -> None:
+        if "relay" not in self.run_.tiers:
+            return
         frame = effect.frame
 
         def seen() -> None:
@@ -357,7 +431,7 @@ class _Played:
 
     def _counted(self, planned: PlannedAnswer, *, answered: bool) -> None:
         key = (planned.world_id, planned.endpoint, answered)
-        self.requests[key] = self.requests.get(key, 0) + 1
+        self.requests.note(key, self.now)
 
     def _later(self, delay_ms: float, call: Callable[[], None]) -> None:
         self.order += 1

@@ -112,6 +112,9 @@ def _sequenced(world: World, o: Delivered, message: Activation) -> None:
         gap.buffered = max(gap.buffered, len(stream.waiting()))
         extend_frontier(stream)
     else:
+        mended = stream.mended
+        if stream.suspended and mended is not None and not mended.filled and message.sequence == mended.missing:
+            mended.filled, mended.filled_in_flight = o.t, bool(world.open_requests)
         if follows_again:
             stream.suspended = False  # it has mended the gap by itself and follows again
         extend_frontier(stream)

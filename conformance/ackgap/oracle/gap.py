@@ -10,11 +10,13 @@ if TYPE_CHECKING:
     from ackgap.oracle.bench import Bench
 
 LONG_BUFFER = 64
+KEPT_EARLY = 4096
 
 
 class GapMonitor(Monitor):
-    """Tolerates: probes at any time, a timer restarted after part of the gap was filled, and a Gateway that fetches
-    snapshots by habit: of such a one an early fetch tells nothing."""
+    """Tolerates: probes at any time, a timer restarted after part of the gap was filled, a Gateway that fetches
+    snapshots by habit (of such a one an early fetch tells nothing), and one that resyncs early because more than 64
+    events wait and its buffer is full. A Gateway that has probed early need not begin anew at the timeout."""
 
     group = "GAP"
     missing = (
@@ -105,6 +107,9 @@ class GapMonitor(Monitor):
         for requirement, world, message, margin in self.early:
             if not world.instance.fetches_outside_gaps:
                 self.bench.convict(requirement, world, message, margin_ms=margin)
+            else:
+                for exercised in {"GAP-05", requirement}:
+                    self.bench.exercised(exercised, world)
 
     def _due(self, instance: Instance, gap: Gap) -> int | None:
         """When the timer runs out at the latest, or None if it is not known when the gap was read."""
@@ -150,6 +155,8 @@ class GapMonitor(Monitor):
         gaps = [s.gap for s in world.gapped() if s.gap is not None]
         if any(gap.behind_cover for gap in gaps) or any(s.suspended for s in world.streams.values()):
             return  # a resync is under way already
+        if any(gap.buffered > LONG_BUFFER for gap in gaps):
+            return  # its buffer may be full
         oldest = min(gaps, key=lambda gap: gap.opened_sent)
         early_ms = (oldest.opened_sent + instance.timeout_ns - t) / NS_PER_MS
         requirement = "CFG-03" if self._other_timeout(instance) else "GAP-05"
@@ -157,7 +164,7 @@ class GapMonitor(Monitor):
         if early_ms <= margin:
             for exercised in {"GAP-05", requirement}:
                 self.bench.exercised(exercised, world)
-        elif len(self.early) < LONG_BUFFER:
+        elif len(self.early) < KEPT_EARLY:
             message = (
                 f"a snapshot was fetched {early_ms:.0f} ms before the timeout of {instance.gap_timeout_ms} ms had run out "
                 f"for the gap at event {oldest.missing}"

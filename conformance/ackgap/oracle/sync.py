@@ -1,19 +1,26 @@
 """SYNC: the forced resync, from the probe to the re-based stream."""
 
+from typing import TYPE_CHECKING
+
 from ackgap.history import AckSeen, FrameSeen, Observation, RequestSeen
 from ackgap.oracle.facts import NS_PER_MS, Instance, Stream, World
 from ackgap.oracle.monitor import Claim, Monitor, Situation
 from ackgap.oracle.reading import Ack, Activation
 
+if TYPE_CHECKING:
+    from ackgap.oracle.bench import Bench
+
 # A differing probe must lead to a fetch within this time, or a failed resync to a new attempt (ms).
 FETCH_PATIENCE_MS = 2000.0
 RETRY_PATIENCE_MS = 6000.0
 SECOND_NS = 1_000_000_000
+KEPT_UNPROBED = 64
 
 
 class SyncMonitor(Monitor):
     """Tolerates: any number of probes before and after a fetch, fetching, waiting or going on at an equal hash, late
-    events closing the gap during a resync or not, ACKs of covered events or none."""
+    events closing the gap during a resync or not, ACKs of covered events or none, and fetches by habit: of a Gateway
+    that also fetches outside gaps a fetch without a probe tells nothing."""
 
     group = "SYNC"
     missing = (
@@ -39,6 +46,10 @@ class SyncMonitor(Monitor):
         Claim(70, "SYNC-04", lambda s: _covered_came_late(s.stream)),
     )
     gate_closed = (Claim(30, "SYNC-15", lambda s: s.stream.mended is not None and s.stream.mended.filled_in_flight),)
+
+    def __init__(self, bench: "Bench") -> None:
+        super().__init__(bench)
+        self.unprobed: list[tuple[World, str]] = []
 
     def on_request(self, o: RequestSeen, world: World | None, instance: Instance) -> None:
         """SYNC-01, SYNC-12 and SYNC-13: order and pace of the requests."""
@@ -132,9 +143,10 @@ class SyncMonitor(Monitor):
             self._retried(o, stream, world)
 
     def _probe_first(self, o: RequestSeen, world: World) -> None:
-        instance = world.instance
         gapped = [s.gap for s in world.gapped() if s.gap is not None]
-        if not gapped or instance.fetches_outside_gaps:
+        if not gapped:
+            if any(s.suspended and s.mended is not None and s.mended.answers for s in world.streams.values()):
+                self.bench.exercised("SYNC-01", world)
             return
         if any(
             "diverged" in g.answers or "equal" in g.answers or "failed" in g.answers or g.behind_cover for g in gapped
@@ -146,7 +158,14 @@ class SyncMonitor(Monitor):
             return
         probes = [e for e, _ in world.open_requests.values() if e == "state_hash"]
         message = "a snapshot was fetched although no probe had been answered since the gap opened"
-        self.bench.convict("SYNC-01", world, message + (" (one was still open)" if probes else ""))
+        if len(self.unprobed) < KEPT_UNPROBED:
+            self.unprobed.append((world, message + (" (one was still open)" if probes else "")))
+
+    def at_finish(self) -> None:
+        """SYNC-01: a fetch without a probe counts only against a Gateway that does not fetch by habit."""
+        for world, message in self.unprobed:
+            if not world.instance.fetches_outside_gaps:
+                self.bench.convict("SYNC-01", world, message)
 
     def _pace(self, o: RequestSeen, world: World) -> None:
         streams = max(1, sum(1 for s in world.streams.values() if s.gap is not None or s.suspended or s.mended))
@@ -166,6 +185,8 @@ class SyncMonitor(Monitor):
             self.bench.exercised("SYNC-13", world)
 
     def _fetched(self, o: Observation, stream: Stream, world: World) -> None:
+        if not world.instance.resync_enforced:
+            return  # a probe with the flag off is for information
         for gap in (stream.gap, stream.mended):
             if gap is None or not gap.diverged:
                 continue

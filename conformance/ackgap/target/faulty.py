@@ -1,4 +1,7 @@
-"""Finds the deliberately wrong Gateways that ship with the reference. They are loaded by name, never imported."""
+"""Finds the Gateways that ship with the reference: deliberately wrong ones, and right ones with strange habits.
+
+They are loaded by name, never imported.
+"""
 
 import difflib
 import importlib
@@ -8,20 +11,31 @@ from ackgap.contract import ContractError
 from ackgap.target.reference import reference
 from ackgap.target.spec import TargetSpec
 
-MODULE = "ackgap_reference.faulty"
+FAULTY = "ackgap_reference.faulty"
+STRANGE = "ackgap_reference.strange"
+PREFIX = "strange-"
 
 
 def catalogue() -> dict[str, Any]:
-    """Every faulty Gateway by name; each has `sentence`, `requirement` and is itself a core factory."""
-    found: dict[str, Any] = importlib.import_module(MODULE).CATALOGUE
+    """Every faulty Gateway by name; each has `sentence`, `requirement`, `tier` and is itself a core factory."""
+    found: dict[str, Any] = importlib.import_module(FAULTY).CATALOGUE
+    return found
+
+
+def strange_catalogue() -> dict[str, Any]:
+    """Every right but strange Gateway by name; each has `sentence` and is itself a core factory."""
+    found: dict[str, Any] = importlib.import_module(STRANGE).CATALOGUE
     return found
 
 
 def find(name: str) -> TargetSpec:
-    """The faulty Gateway as a process. Raises ContractError if there is none of that name."""
-    known = catalogue()
-    if name not in known:
+    """A faulty Gateway, or a strange one as `strange-NAME`, as a process. Raises ContractError if there is none."""
+    faulty, strange = catalogue(), {PREFIX + n for n in strange_catalogue()}
+    if name in strange:
+        return reference(core=f"{STRANGE}:{name.removeprefix(PREFIX)}", name=name)
+    if name not in faulty:
+        known = [*faulty, *sorted(strange)]
         near = difflib.get_close_matches(name, known, n=1)
         hint = f"; did you mean {near[0]}?" if near else "."
         raise ContractError(f"TARGET reference:{name}: there is no such Gateway{hint} Known are {', '.join(known)}")
-    return reference(core=f"{MODULE}:{name}", name=f"faulty-{name}")
+    return reference(core=f"{FAULTY}:{name}", name=f"faulty-{name}")
