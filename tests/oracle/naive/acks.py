@@ -1,0 +1,293 @@
+"""Messages, ACKs and the relay."""
+
+from tests.oracle.naive.rules import BAD, OK, rule
+
+
+@rule("MSG-01")
+def follows_the_schema(case):
+    for ack in case.facts.acks:
+        yield OK if ack.valid else BAD
+
+
+@rule("ACK-04")
+def keyed_by_world(case):
+    for ack in case.facts.acks:
+        if ack.world is not None:
+            yield OK if ack.key == ack.world else BAD
+
+
+def loosely(sequence):
+    try:
+        return int(sequence)
+    except (TypeError, ValueError, OverflowError):
+        return None
+
+
+def answering(case, ack):
+    """Kinds of the deliveries before an ACK that say the same world, run and sequence."""
+    kinds = set()
+    for a in case.facts.arrivals:
+        number = loosely(a.body.get("sequence")) if a.kind == "invalid" else a.sequence
+        if a.place < ack.place and (a.world, a.run, number) == (ack.world, ack.run, ack.sequence):
+            kinds.add(a.kind)
+    return kinds
+
+
+@rule("ACK-02")
+def answers_what_was_received(case):
+    for ack in case.facts.acks:
+        if ack.valid:
+            yield OK if answering(case, ack) else BAD
+
+
+@rule("MSG-04")
+def invalid_is_never_acked(case):
+    for a in case.facts.arrivals:
+        if a.kind == "invalid" and case.facts.settle_after(a):
+            yield OK
+    for ack in case.facts.acks:
+        if ack.valid and answering(case, ack) == {"invalid"}:
+            yield BAD
+
+
+@rule("ACK-05")
+def unsequenced_is_never_acked(case):
+    for a in case.facts.arrivals:
+        if a.kind == "unsequenced" and case.facts.settle_after(a):
+            yield OK
+    for ack in case.facts.acks:
+        if ack.valid and "unsequenced" in answering(case, ack) and "sequenced" not in answering(case, ack):
+            yield BAD
+
+
+@rule("ACK-03")
+def first_acks_in_order(case):
+    for s in case.streams:
+        seen = []
+        for ack in s.acks:
+            if ack.sequence in seen:
+                continue
+            if seen:
+                yield BAD if ack.sequence < max(seen) else OK
+            seen.append(ack.sequence)
+
+
+@rule("ACK-06")
+def repeats_what_the_event_says(case):
+    for s in case.streams:
+        for ack in s.acks:
+            first = s.firsts.get(ack.sequence)
+            if first is None or first.place > ack.place:
+                continue
+            versions = {first.body.get("version", 1), ack.body.get("version", 1)}
+            keys = {
+                f"activation_ack:{s.world}:{s.run}:{ack.sequence}:{first.body['phase']}:{version}"
+                for version in versions
+            }
+            same = (ack.body.get("phase"), ack.body.get("etag")) == (first.body["phase"], first.body.get("etag"))
+            yield OK if same and ack.body.get("idempotency_key") in keys else BAD
+
+
+@rule("ACK-07")
+def repeated_with_the_same_key(case):
+    for s in case.streams:
+        for n in s.firsts:
+            acks = [a for a in s.acks if a.sequence == n]
+            if len({repr(a.body.get("idempotency_key")) for a in acks}) > 1:
+                yield BAD
+            if len(acks) > 1:
+                yield OK
+            again = [a for a in s.arrivals if a.sequence == n and acks and a.place > acks[0].place]
+            if any(case.facts.settle_after(a) for a in again):
+                yield OK
+
+
+@rule("ACK-09")
+def acked_is_shown(case):
+    if case.facts.relay:
+        return  # left out: a client that comes and goes
+    for s in case.streams:
+        for n, first in s.firsts.items():
+            ack = s.first_ack(n)
+            if ack is None or first.place > ack.place or any(q[1] >= n for q in s.snapshots):
+                continue
+            if any(f.sequence == n for f in s.frames):
+                yield OK
+            elif case.facts.settle_after(first):
+                yield BAD
+
+
+@rule("ORD-03")
+def shown_in_order(case):
+    for s in case.streams:
+        seen = []
+        for f in s.frames:
+            if f.sequence not in seen:
+                if seen:
+                    yield BAD if f.sequence < max(seen) else OK
+                seen.append(f.sequence)
+
+
+@rule("ORD-04")
+def applied_after_the_acks_before_it(case):
+    for s in case.streams:
+        shown = {}
+        for f in s.frames:
+            shown.setdefault(f.sequence, f)
+        for n, f in shown.items():
+            before = s.first_ack(n - 1)
+            if n - 1 in shown and before and s.first_ack(n):
+                yield BAD if f.t + case.facts.margin < before.t else OK
+
+
+@rule("MSG-08")
+def refused_or_taken_altogether(case):
+    for s in case.streams:
+        for n, a in s.firsts.items():
+            if a.body.get("version", 1) == 1 or s.most(a.place) != n - 1 or s.in_gap(a.place):
+                continue
+            if case.facts.settle_after(a):
+                yield OK if bool(s.first_ack(n)) == any(f.sequence == n for f in s.frames) else BAD
+
+
+# --- what is owed --------------------------------------------------------------------------------------------------
+
+
+def owed(case, wanted):
+    """OK or BAD for each event owed for which `wanted(stream, arrival, way)` holds."""
+    for s, n, way in case.due:
+        a = s.firsts[n]
+        if wanted(s, a, way):
+            word = case.outcome(s, n)
+            if word:
+                yield word
+
+
+@rule("ACK-01")
+def in_order_is_acked(case):
+    yield from owed(case, lambda s, a, way: way in ("in order", "missing one"))
+
+
+@rule("MSG-02")
+def either_form(case):
+    def wanted(s, a, way):
+        before = s.firsts.get(a.sequence - 1)
+        return way == "in order" and (a.form == "flat" or (before is not None and before.form != a.form))
+
+    yield from owed(case, wanted)
+
+
+KNOWN = set(
+    "type version world_id run_id strategy_id side active weight freeze drain effective_mode execution_domain etag ts "
+    "state_hash phase requires_ack sequence idempotency_key".split()
+)
+
+
+@rule("MSG-03")
+def unknown_fields(case):
+    yield from owed(case, lambda s, a, way: way == "in order" and bool(set(a.body) - KNOWN))
+
+
+@rule("MSG-05")
+def invalid_stops_nothing(case):
+    def garbage(home, place):
+        return any(b.kind == "invalid" and b.home == home and b.place < place for b in case.facts.arrivals)
+
+    yield from owed(case, lambda s, a, way: way == "in order" and garbage(a.home, a.place))
+    for a in case.facts.arrivals:
+        if a.kind == "invalid" and case.facts.settle_after(a):
+            yield OK
+    for place, missed in case.facts.missed:
+        if garbage(missed.world_id, place):
+            yield BAD
+
+
+def plain(text):
+    return all(c.isascii() and (c.isalnum() or c in "-_.") for c in text)
+
+
+@rule("MSG-07")
+def wide_sequences(case):
+    yield from owed(case, lambda s, a, way: a.sequence >= 2**31)
+
+
+@rule("DUP-04")
+def equal_etags(case):
+    def wanted(s, a, way):
+        etag = a.body.get("etag")
+        return (
+            way == "in order"
+            and etag is not None
+            and any(
+                b.place < a.place
+                and b.kind != "invalid"
+                and b.world == a.world
+                and b.body.get("etag") == etag
+                and (b.run, b.sequence) != (a.run, a.sequence)
+                for b in case.facts.arrivals
+            )
+        )
+
+    yield from owed(case, wanted)
+
+
+@rule("GAP-02")
+def mended_in_time(case):
+    yield from owed(case, lambda s, a, way: way in ("missing one", "buffered") and not late(case, s, a))
+
+
+@rule("CFG-02")
+def mended_late_with_the_flag_off(case):
+    if not case.enforced:
+        yield from owed(case, lambda s, a, way: way in ("missing one", "buffered") and late(case, s, a))
+
+
+def late(case, s, a):
+    """Whether the gap that an event closed, or waited behind, was closed after its timeout."""
+    opening = s.gap_since(a.place) or s.gap_since(a.place + 1)
+    end = s.gap_end(opening)
+    closer = next((x for x in s.firsts.values() if x.place + 1 == end), a)
+    return case.may_have_timed_out(opening, closer.t)
+
+
+@rule("GAP-03")
+def others_go_on(case):
+    def wanted(s, a, way):
+        here = case.facts.worlds.get(a.home)
+        return way == "in order" and any(
+            o is not s and case.facts.worlds.get(o.world) == here and o.in_gap(a.place) for o in case.streams
+        )
+
+    yield from owed(case, wanted)
+
+
+@rule("GAP-08")
+def long_buffers(case):
+    def wanted(s, a, way):
+        if way != "buffered":
+            return False
+        opening = s.gap_since(a.place + 1)
+        end = s.gap_end(opening)
+        waiting = [n for n in s.received(end) if n > s.most(end - 1)]
+        return len(waiting) > 65 and not late(case, s, a)
+
+    yield from owed(case, wanted)
+
+
+@rule("RUN-01")
+def runs_count_for_themselves(case):
+    def shared(s, place):
+        return any(
+            o is not s
+            and (o.world == s.world or (o.run == s.run and case.facts.worlds.get(o.world) == case.facts.worlds.get(s.world)))
+            and o.received(place)
+            for o in case.streams
+        )  # fmt: skip
+
+    yield from owed(case, lambda s, a, way: way == "in order" and shared(s, case.facts.length))
+    for s, place, _, first in case.premature:
+        hole = s.most(place) + 1
+        if any(
+            o is not s and (o.world == s.world or o.run == s.run) and hole in o.received(place) for o in case.streams
+        ):
+            yield BAD

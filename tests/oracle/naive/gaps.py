@@ -1,0 +1,158 @@
+"""Order, gaps, duplicates in gaps, flags and timers."""
+
+from tests.oracle.naive.rules import BAD, OK, rule
+
+
+@rule("ORD-01")
+def nothing_past_a_gap(case):
+    for s in case.streams:
+        for a in s.firsts.values():
+            if a.sequence > s.most(a.place + 1):
+                yield OK
+    for s, place, t, _ in case.premature:
+        if not case.may_have_timed_out(s.gap_since(place), t):
+            yield BAD
+
+
+@rule("ORD-02")
+def no_baseline(case):
+    for s in case.streams:
+        if next(iter(s.firsts)) > 1:
+            yield OK
+    for s, place, _, _ in case.premature:
+        if next(iter(s.firsts)) > 1 and s.most(place) < next(iter(s.firsts)) - 1:
+            yield BAD
+
+
+@rule("GATE-01")
+def no_unfreeze_past_a_gap(case):
+    for s in case.streams:
+        for a in s.firsts.values():
+            if a.body["phase"] == "unfreeze" and a.sequence > s.most(a.place + 1):
+                yield OK
+    for _, _, _, first in case.premature:
+        if first.body["phase"] == "unfreeze":
+            yield BAD
+
+
+@rule("DUP-03")
+def a_duplicate_fills_nothing(case):
+    for s in case.streams:
+        again = [a for a in s.arrivals if a is not s.firsts[a.sequence] and s.in_gap(a.place)]
+        if again:
+            yield OK
+        for other, place, _, _ in case.premature:
+            if other is s and any(a.place < place and s.gap_since(a.place) is s.gap_since(place) for a in again):
+                yield BAD
+
+
+@rule("GAP-07")
+def further_gaps(case):
+    for s in case.streams:
+        further = s.gap_openings[1:]
+        if further:
+            yield OK
+        for other, place, _, _ in case.premature:
+            if other is s and s.gap_since(place) in further:
+                yield BAD
+        for other, place, _ in case.wrong_openings:
+            if other is s and s.gap_since(place) in further:
+                yield BAD
+        for other, n, way in case.due:
+            if other is s and way != "in order":
+                a = s.firsts[n]
+                if (s.gap_since(a.place) or s.gap_since(a.place + 1)) in further and case.outcome(s, n) == BAD:
+                    yield BAD
+
+
+@rule("CFG-01")
+def nothing_forced(case):
+    if case.enforced:
+        return
+    for s in case.streams:
+        for opening in s.gap_openings:
+            end = s.gap_end(opening)
+            if case.has_timed_out(opening, time_at(case, s, end)):
+                yield OK
+    for s, place, t, _ in case.premature:
+        if case.may_have_timed_out(s.gap_since(place), t):
+            yield BAD
+    for s, place, t in case.wrong_openings:
+        if case.may_have_timed_out(s.gap_since(place), t):
+            yield BAD
+
+
+def time_at(case, s, place):
+    """When something came to a place: the earliest time at which what stands before it can be known to the Gateway."""
+    a = next((x for x in case.facts.arrivals if x.place + 1 == place), None)
+    if a:
+        return a.t_sent
+    answer = next((x for x in case.facts.answers if x.place + 1 == place), None)
+    if answer:
+        return answer.t
+    return case.facts.end_of(s.world)[1]
+
+
+# --- timers --------------------------------------------------------------------------------------------------------
+
+
+def outlived(case):
+    """(stream, opening, end time) of each gap that outlived its timeout for certain, with the flag on."""
+    for s in case.streams:
+        for opening in s.gap_openings:
+            t = time_at(case, s, s.gap_end(opening))
+            probed = [x.t for x in case.facts.answers if x.world == s.world and x.place > opening.place]
+            if case.enforced and (
+                case.has_timed_out(opening, t) or any(case.has_timed_out(opening, p) for p in probed[:1])
+            ):
+                yield s, opening, t
+
+
+def probes(case, world):
+    return [r for _, r in case.facts.requests if r.world_id == world and r.endpoint == "state_hash"]
+
+
+def punctual(case, s, opening):
+    """Whether a probe came when the timeout of a gap had run out, neither earlier nor later than the margin allows."""
+    earliest = opening.t_sent + case.timeout - case.facts.margin
+    latest = opening.t + case.timeout + case.facts.margin
+    return any(earliest <= r.t <= latest for r in probes(case, s.world))
+
+
+@rule("GAP-04")
+def probed_after_the_timeout(case):
+    for s, opening, _ in outlived(case):
+        yield OK if punctual(case, s, opening) else BAD
+
+
+@rule("GAP-06")
+def timer_is_not_restarted(case):
+    for s, opening, _ in outlived(case):
+        limit = opening.t + case.timeout
+        if any(opening.place < a.place and a.t < limit and s.in_gap(a.place) for a in s.arrivals):
+            yield OK if punctual(case, s, opening) else BAD
+
+
+@rule("CFG-03")
+def configured_timeout(case):
+    if case.facts.started.gap_timeout_ms != 3000:
+        for s, opening, _ in outlived(case):
+            first = next((r.t for r in probes(case, s.world) if r.t > opening.t_sent), None)
+            latest = opening.t + case.timeout + case.facts.margin
+            earliest = opening.t_sent + case.timeout - case.facts.margin
+            yield OK if first is not None and earliest <= first <= latest else BAD
+
+
+@rule("GAP-05")
+def not_before_the_timeout(case):
+    if not case.enforced:
+        return
+    fetches = [(p, r) for p, r in case.facts.requests if r.endpoint == "snapshot"]
+    polls = any(not any(s.in_gap(p) for s in case.of(r.world_id)) for p, r in fetches)
+    for _ in outlived(case):
+        yield OK
+    for place, r in fetches:
+        openings = [s.gap_since(place) for s in case.of(r.world_id) if s.in_gap(place)]
+        if openings:
+            early = all(r.t < o.t_sent + case.timeout - case.facts.margin for o in openings)
+            yield BAD if early and not polls else OK

@@ -1,0 +1,178 @@
+"""The order gate."""
+
+from tests.oracle.naive.rules import BAD, OK, rule
+
+
+def asked(case):
+    """(stream, place, GateSeen) of each answer of open or closed for a stream that is known by its deliveries."""
+    for place, g in case.facts.gates:
+        for s in case.streams:
+            if (g.world_id, g.run_id) == (s.world, s.run) and g.state != "unknown":
+                yield s, place, g
+
+
+def known(s, place):
+    """Standings that are still possible when all ACKs seen so far are heeded."""
+    return [(p, e) for p, e in s.standings(place) if p >= s.acked_before(place)] or list(s.standings(place))
+
+
+def held(entries):
+    return any(h for _, (_, h) in entries)
+
+
+def free(entries):
+    return bool(entries) and all(active and not h for _, (active, h) in entries)
+
+
+@rule("GAP-01")
+def closed_in_a_gap(case):
+    for s, place, g in asked(case):
+        opening = s.gap_since(place)
+        if opening and case.facts.settled(opening, place):
+            yield BAD if g.state == "open" else OK
+
+
+@rule("GATE-02")
+def unknown_is_closed(case):
+    known_streams = {(s.world, s.run): s for s in case.streams}
+    for place, g in case.facts.gates:
+        s = known_streams.get((g.world_id, g.run_id))
+        if case.unsequenced(g.world_id, place) or g.state == "unknown":
+            continue
+        if s is None or s.standings(place) == {(0, frozenset())}:
+            yield BAD if g.state == "open" else OK
+
+
+@rule("GATE-03")
+def closed_by_freeze(case):
+    for s, place, g in asked(case):
+        n = s.acked_before(place)
+        first = s.firsts.get(n)
+        if first is None or not first.held or case.unsequenced(s.world, place):
+            continue
+        if any(m > n and not s.firsts[m].held for m in s.received(place)) or any(
+            p < place and q >= n for p, q, *_ in s.snapshots
+        ):
+            continue
+        yield BAD if g.state == "open" else OK
+
+
+@rule("GATE-05")
+def any_held_entry_closes(case):
+    for s, place, g in asked(case):
+        if case.unsequenced(s.world, place) or s.in_gap(place):
+            continue
+        possible = [e for _, e in known(s, place)]
+        if all(held(e) for e in possible) and all(
+            any(h and active for _, (active, h) in e) or any(not h for _, (_, h) in e) for e in possible
+        ):
+            yield BAD if g.state == "open" else OK
+
+
+def last_answers(case):
+    """The last answer for each stream, if nothing was delivered after the settling before it."""
+    last = {}
+    for s, place, g in asked(case):
+        last[s] = (place, g)
+    return last.items()
+
+
+@rule("GATE-04")
+def opens_after_the_last_unfreeze(case):
+    for s, (place, g) in last_answers(case):
+        if case.unsequenced(s.world, case.facts.length) or any(p < place for p, *_ in s.snapshots):
+            continue
+        emitted = {
+            e.body["sequence"]
+            for _, e in case.facts.emitted
+            if (e.body["world_id"], e.body["run_id"]) == (s.world, s.run)
+        }
+        total = max(emitted, default=0)
+        in_order = all(n in s.firsts and s.most(s.firsts[n].place) == n - 1 for n in range(1, total + 1))
+        if not total or total > 1000 or not in_order or s.most(place) != total or case.refused(s, total):
+            continue
+        if not all(case.facts.settled(a, place) for a in s.firsts.values()) or s.acked_before(place) < total:
+            continue
+        if all(free(e) for _, e in known(s, place)):
+            yield OK if g.state == "open" else BAD
+
+
+@rule("GATE-06")
+def as_the_snapshot_says(case):
+    for s, (place, g) in last_answers(case):
+        if not case.enforced or case.unsequenced(s.world, case.facts.length):
+            continue
+        served = [q for q in s.snapshots if q[0] < place]
+        if not served:
+            continue
+        at, sequence, entries, _ = served[-1]
+        opening = s.gap_since(at)
+        if opening is None or sequence != s.most(place) or max(s.received(place)) > sequence:
+            continue
+        if held(entries):
+            yield BAD if g.state == "open" else OK
+        elif free(entries):
+            yield OK if g.state == "open" else BAD
+
+
+@rule("GATE-07")
+def no_override_opens_in_a_gap(case):
+    for s, place, g in asked(case):
+        opening = s.gap_since(place)
+        if opening is None or not case.facts.settled(opening, place):
+            continue
+        if any(
+            a.place > opening.place and not a.held and case.facts.settled(a, place)
+            for a in case.unsequenced(s.world, place)
+        ):
+            yield BAD if g.state == "open" else OK
+
+
+@rule("RUN-02")
+def older_runs_change_nothing(case):
+    for s, place, g in asked(case):
+        begun = min(a.place for a in s.arrivals)
+        older = [
+            a
+            for o in case.of(s.world)
+            if o is not s and min(b.place for b in o.arrivals) < begun
+            for a in o.arrivals
+            if begun < a.place < place and case.facts.settled(a, place)
+        ]
+        if older and not case.unsequenced(s.world, place) and not s.in_gap(place):
+            possible = [e for _, e in known(s, place)]
+            if all(held(e) for e in possible):
+                yield BAD if g.state == "open" else OK
+            elif all(free(e) for e in possible):
+                yield OK
+
+
+# --- duplicates ----------------------------------------------------------------------------------------------------
+
+
+@rule("DUP-01")
+def a_duplicate_changes_nothing(case):
+    for s in case.streams:
+        for a in s.arrivals:
+            first = s.firsts[a.sequence]
+            ack = s.first_ack(a.sequence)
+            if a is first or ack is None or ack.place > a.place or not case.facts.settle_after(a):
+                continue
+            yield OK
+            for f in s.frames:
+                if f.place < a.place or f.sequence != a.sequence:
+                    continue
+                newer = any(o.place < f.place and o.sequence > f.sequence for o in s.frames)
+                if newer or (a.body != first.body and f.body == a.body):
+                    yield BAD
+
+
+@rule("DUP-02")
+def the_first_content_counts(case):
+    for s in case.streams:
+        for a in s.arrivals:
+            first = s.firsts[a.sequence]
+            if a is first or a.body == first.body or a.sequence <= s.most(a.place) or not s.first_ack(a.sequence):
+                continue
+            shown = [f for f in s.frames if f.sequence == a.sequence]
+            yield BAD if any(f.body == a.body for f in shown) else OK

@@ -1,0 +1,145 @@
+"""Resyncs: what is asked, in which order, and what may follow from an answer."""
+
+from tests.oracle.naive.gaps import outlived
+from tests.oracle.naive.rules import BAD, OK, rule
+
+
+@rule("SYNC-01")
+def probe_before_fetch(case):
+    if not case.enforced:
+        return
+    for place, r in case.facts.requests:
+        if r.endpoint != "snapshot":
+            continue
+        for s in case.of(r.world_id):
+            opening = s.gap_since(place)
+            if opening and case.may_have_timed_out(opening, r.t):
+                answered = [
+                    a
+                    for a in case.facts.answers
+                    if a.endpoint == "state_hash" and a.world == s.world and opening.place < a.place < place
+                ]
+                yield OK if answered else BAD
+
+
+@rule("SYNC-02")
+def fetch_when_hashes_differ(case):
+    for s, opening, _ in outlived(case):
+        for a in case.facts.answers:
+            if a.world != s.world or s.gap_since(a.place) is not opening or not case.has_timed_out(opening, a.t):
+                continue
+            if (
+                a.place,
+                (a.document or {}).get("state_hash") if isinstance(a.document, dict) else None,
+            ) not in s.probes:
+                continue
+            local = set().union(*(s.hashes(p) for p, _ in s.standings(a.place)))
+            if a.failure or a.document["state_hash"] in local or s.gap_end(opening) < case.facts.length:
+                fetched = any(
+                    p > a.place and r.endpoint == "snapshot" and r.world_id == s.world for p, r in case.facts.requests
+                )
+                if fetched and a.document["state_hash"] not in local:
+                    yield OK
+                continue
+            fetched = [
+                r.t
+                for p, r in case.facts.requests
+                if p > a.place and r.endpoint == "snapshot" and r.world_id == s.world
+            ]
+            limit = a.t + case.facts.margin
+            if fetched and fetched[0] <= limit:
+                yield OK
+            elif case.facts.end_of(s.world)[1] > limit:
+                yield BAD
+
+
+def on_the_strength_of(case, flaw, *, enforced=True):
+    """OK for each answer with that flaw during a gap that had timed out, BAD where something wrong followed it."""
+    if case.enforced is not enforced:
+        return
+    for s in case.streams:
+        for a in case.facts.answers:
+            opening = s.gap_since(a.place)
+            if a.world != s.world or opening is None or not case.may_have_timed_out(opening, a.t):
+                continue
+            if not flaw(s, a):
+                continue
+            yield OK
+            wrong = [(o, p) for o, p, *_ in case.premature] + [(o, p) for o, p, _ in case.wrong_openings]
+            if any(o is s and p > a.place and s.gap_since(p) is opening for o, p in wrong):
+                yield BAD
+
+
+def snapshot_flaw(word):
+    return lambda s, a: a.endpoint == "snapshot" and s.flaw(a) == word
+
+
+@rule("SYNC-07")
+def names_this_world(case):
+    yield from on_the_strength_of(case, snapshot_flaw("world"))
+
+
+@rule("SYNC-08")
+def has_run_and_sequence(case):
+    yield from on_the_strength_of(case, snapshot_flaw("incomplete"))
+
+
+@rule("SYNC-09")
+def has_a_probed_hash(case):
+    yield from on_the_strength_of(case, snapshot_flaw("hash"))
+
+
+@rule("RUN-03")
+def names_this_run(case):
+    yield from on_the_strength_of(case, snapshot_flaw("run"))
+
+
+@rule("SYNC-11")
+def failure_changes_nothing(case):
+    def failed(s, a):
+        if a.failure or a.status != 200:
+            return True
+        if a.endpoint == "snapshot":
+            return s.flaw(a) == "malformed"
+        return a.endpoint == "state_hash" and a.place not in {p for p, _ in s.probes}
+
+    yield from on_the_strength_of(case, failed)
+
+
+@rule("SYNC-06")
+def never_arrived_never_acked(case):
+    for s in case.streams:
+        for place, sequence, _, _ in s.snapshots:
+            absent = [n for n in range(max(1, sequence - 200), sequence + 1) if n not in s.firsts]
+            if absent and case.enforced:
+                yield OK
+            for ack in s.acks:
+                covered = place < ack.place and ack.sequence <= sequence
+                if covered and ack.sequence not in s.received(ack.place):
+                    yield BAD
+
+
+@rule("SYNC-13")
+def at_most_ten_a_second(case):
+    for world in {s.world for s in case.streams}:
+        asked = [(p, r.t) for p, r in case.facts.requests if r.world_id == world]
+        for place, t in asked:
+            streams = sum(1 for s in case.of(world) if s.in_gap(place)) or 1
+            if sum(1 for _, other in asked if t <= other < t + 1_000_000_000) > 10 * streams:
+                yield BAD
+        answers = [a for a in case.facts.answers if a.world == world]
+        if any(not a.good for a in answers) or sum(1 for a in answers if a.endpoint == "state_hash") > 1:
+            yield OK
+
+
+@rule("SYNC-05")
+def covered_events_are_acked(case):
+    for s in case.streams:
+        if not case.enforced:
+            continue
+        for place, sequence, _, _ in s.snapshots:
+            opening = s.gap_since(place)
+            waiting = [n for n in s.received(place) if s.most(place) < n <= sequence]
+            if opening and waiting:
+                for n in waiting:
+                    yield OK if s.first_ack(n) else BAD
