@@ -76,6 +76,8 @@ def _probe(bench: Bench, world: World, o: AnswerSent) -> None:
 def _equal(stream: Stream, t: int) -> None:
     """The hole may be skipped: what is buffered directly behind it may go on in order."""
     waiting = stream.waiting()
+    if not stream.world.instance.resync_enforced:
+        return
     if stream.gap is None or not waiting or waiting[0] <= stream.gap.missing:
         return
     stream.gap.equal = True
@@ -131,7 +133,10 @@ def _offer(stream: Stream, document: dict[str, Any], *, t: int, firm: bool) -> N
         return
     entries = reading.entries_of(document.get("state")) or {}
     gap = stream.gap
-    due = gap is not None and instance.resync_enforced and t >= gap.opened_sent + instance.timeout_ns
+    if gap is not None and not instance.resync_enforced:
+        _note(stream, "unforced", t)
+        return  # with the flag off nothing but the missing event helps a stream over its gap
+    due = gap is not None and t >= gap.opened_sent + instance.timeout_ns
     must = firm and (due or stream.suspended)
     _note(stream, "good", t)
     cover = Cover(

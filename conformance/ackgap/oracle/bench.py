@@ -79,8 +79,9 @@ class Bench:
     # --- circumstances -----------------------------------------------------------------------------------------
 
     def situation(
-        self, stream: Stream, *, t: int, sequence: int = 0, every_answer: bool = False, low: int = 0, high: int = 0
-    ) -> Situation:
+        self, stream: Stream, *, t: int, sequence: int = 0, every_answer: bool = False, low: int = 0, high: int = 0,
+        gap_read: bool = False, accepted: bool = False,
+    ) -> Situation:  # fmt: skip
         """The circumstances of a stream at `t`, for the event of that sequence if there is one."""
         event = stream.events.get(sequence)
         gap = stream.gap
@@ -99,6 +100,8 @@ class Bench:
             t=t,
             low=low,
             high=high,
+            gap_read=gap_read,
+            accepted=accepted,
         )
 
     def margin_ms(self, instance: Instance) -> float:

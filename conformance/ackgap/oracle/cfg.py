@@ -9,6 +9,4 @@ class CfgMonitor(Monitor):
     group = "CFG"
     missing = (Claim(40, "CFG-02", lambda s: s.event is not None and s.event.via == "late_fill"),)
     premature = (Claim(30, "CFG-01", lambda s: s.timed_out and not s.instance.resync_enforced),)
-    gate_open = (
-        Claim(40, "CFG-01", lambda s: s.stream.gap is not None and s.timed_out and not s.instance.resync_enforced),
-    )
+    gate_open = (Claim(40, "CFG-01", lambda s: s.gap_read and s.timed_out and not s.instance.resync_enforced),)

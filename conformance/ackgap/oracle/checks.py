@@ -1,6 +1,7 @@
 """The four violations that the judge finds itself, and the order in which monitors are told of things."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from ackgap.history import AckSeen, BarrierMissed, FrameSeen, GateSeen, Observation, ScenarioEnded, Settled
 from ackgap.oracle import reading
@@ -46,6 +47,8 @@ class Checks:
         if stream is not None and event is not None and sequence is not None:
             stream.acked.setdefault(sequence, o.t)
             stream.top_acked = max(stream.top_acked, sequence)
+            body = event.message.body
+            stream.freeze_acked = stream.freeze_acked or body.get("freeze") is True or body.get("drain") is True
             if first and stream.ack_partition < 0:
                 stream.ack_partition = o.partition
             if sequence <= stream.frontier:
@@ -97,10 +100,11 @@ class Checks:
         if stream is None or o.state == "unknown" or stream.derailed:
             return
         low, high = stream.lowest(o.t_sent), stream.frontier
-        situation = self.bench.situation(stream, t=o.t_sent, low=low, high=high)
-        if self._must_be_closed(o, stream, low, high):
+        gap_read, accepted = self._gap_read(o, stream), self._accepted(stream, high)
+        situation = self.bench.situation(stream, t=o.t_sent, low=low, high=high, gap_read=gap_read, accepted=accepted)
+        if gap_read or self._entries_close(stream, low, high):
             if o.state == "closed":
-                self.bench.credit("gate_open", self._with_all_answers(situation))
+                self.bench.credit("gate_open", replace(situation, answers=self._all_answers(situation)))
                 return
             self.bench.blame("gate_open", situation, self._open_message(o, stream, situation), tier="gate")
         elif self._must_be_open(o, stream, low, high):
@@ -109,14 +113,14 @@ class Checks:
             elif o.t_sent >= self._due_open(stream) + int((PATIENCE_MS + world.instance.gate_ms) * NS_PER_MS):
                 self.bench.blame("gate_closed", situation, self._closed_message(o, stream), tier="gate")
 
-    def _must_be_closed(self, o: GateSeen, stream: Stream, low: int, high: int) -> bool:
+    @staticmethod
+    def _gap_read(o: GateSeen, stream: Stream) -> bool:
         gap, world = stream.gap, stream.world
-        known = gap is not None and not gap.equal and world.settled_upto >= gap.opened and world.settled <= o.t_sent
-        if known:
-            return True
-        if any(s.gap is not None for s in world.streams.values()) and world.unsequenced and gap is not None:
-            return False
-        return not world.unsequenced and stream.gates_between(low, high) == {"closed"}
+        return gap is not None and not gap.equal and world.settled_upto >= gap.opened and world.settled <= o.t_sent
+
+    @staticmethod
+    def _entries_close(stream: Stream, low: int, high: int) -> bool:
+        return not stream.world.unsequenced and stream.gates_between(low, high) == {"closed"}
 
     def _must_be_open(self, o: GateSeen, stream: Stream, low: int, high: int) -> bool:
         world = stream.world
@@ -146,11 +150,12 @@ class Checks:
         patience = int((stream.world.instance.settle_ms + ACK_PATIENCE_MS / 2) * NS_PER_MS)
         return any(c.firm and c.sequence == sequence and stream.world.settled >= c.t + patience for c in stream.covers)
 
-    def _with_all_answers(self, s: Situation) -> Situation:
-        return self.bench.situation(s.stream, t=s.t, every_answer=True, low=s.low, high=s.high)
+    @staticmethod
+    def _all_answers(s: Situation) -> frozenset[str]:
+        return frozenset(s.gap.answers) if s.gap is not None else frozenset()
 
     def _open_message(self, o: GateSeen, stream: Stream, situation: Situation) -> str:
-        if stream.gap is not None:
+        if situation.gap_read and stream.gap is not None:
             why = (
                 f"event {stream.gap.missing} is missing and the Gateway has read the event behind it{_told(situation)}"
             )
@@ -288,6 +293,6 @@ def _told(situation: Situation) -> str:
         "failed": "failed", "wrong_world": "a snapshot of another world", "incomplete": "a snapshot without run or sequence",
         "hash_mismatch": "a snapshot whose hash no probe had answered", "stale": "a snapshot older than what is applied",
         "wrong_run": "a snapshot of another run", "equal": "an equal state hash", "diverged": "a differing state hash",
-        "good": "a good snapshot",
+        "good": "a good snapshot", "unforced": "a snapshot, although resync is not enforced",
     }  # fmt: skip
     return f" (resync answers so far: {', '.join(words[a] for a in gap.answers[-4:])})"

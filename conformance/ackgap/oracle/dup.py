@@ -30,8 +30,8 @@ class DupMonitor(Monitor):
     missing = (Claim(24, "DUP-04", lambda s: s.event is not None and s.event.etag_seen),)
     premature = (Claim(50, "DUP-03", lambda s: s.gap is not None and s.gap.duplicates > 0),)
     gate_open = (
-        Claim(60, "DUP-02", lambda s: s.gap is None and _differing(s, buffered=True)),
-        Claim(61, "DUP-01", lambda s: s.gap is None and _would_change(s)),
+        Claim(60, "DUP-02", lambda s: not s.gap_read and _differing(s, buffered=True)),
+        Claim(61, "DUP-01", lambda s: not s.gap_read and _would_change(s)),
     )
     gate_closed = (
         Claim(60, "DUP-02", lambda s: _differing(s, buffered=True)),
@@ -71,6 +71,7 @@ class DupMonitor(Monitor):
             if stream.derailed or "relay" not in stream.world.instance.tiers:
                 continue
             for sequence, event in stream.events.items():
-                for buffered in {b for _, _, b in event.copies}:
+                told = {b for _, copy, b in event.copies if not b or copy.content != event.message.content}
+                for buffered in told:
                     if sequence in stream.shown and stream.frames_tell:
                         self.bench.exercised("DUP-02" if buffered else "DUP-01", stream.world)

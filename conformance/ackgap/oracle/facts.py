@@ -110,6 +110,7 @@ class Stream:
     ack_keys: dict[int, Any] = field(default_factory=dict)
     highest_acked: int = 0  # among those that may be applied
     top_acked: int = 0  # among all
+    freeze_acked: bool = False  # the ACK of a freeze or drain was seen
     ack_partition: int = -1
     shown: dict[int, int] = field(default_factory=dict)  # sequence -> t of its first relay frame
     frames_tell: bool = False  # its relay frames say more than which event they show

@@ -27,12 +27,12 @@ class GapMonitor(Monitor):
         ),
         Claim(41, "GAP-08", lambda s: _via(s, "fill") and s.gap is not None and s.gap.buffered > LONG_BUFFER),
         Claim(42, "GAP-02", lambda s: _via(s, "fill")),
-        Claim(50, "GAP-03", lambda s: s.event is not None and s.event.other_gap),
+        Claim(50, "GAP-03", lambda s: _via(s, "order") and s.event is not None and s.event.other_gap),
     )
     premature = (Claim(40, "GAP-07", lambda s: s.gap is not None and s.gap.index > 1),)
     gate_open = (
-        Claim(45, "GAP-07", lambda s: s.stream.gap is not None and s.stream.gap.index > 1),
-        Claim(50, "GAP-01", lambda s: s.stream.gap is not None),
+        Claim(45, "GAP-07", lambda s: s.gap_read and s.stream.gap is not None and s.stream.gap.index > 1),
+        Claim(50, "GAP-01", lambda s: s.gap_read),
     )
 
     def __init__(self, bench: "Bench") -> None:

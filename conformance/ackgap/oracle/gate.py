@@ -6,12 +6,16 @@ from ackgap.oracle.monitor import Claim, Monitor, Situation
 
 
 def _on_snapshot(s: Situation) -> bool:
-    return any(c.kind == "snapshot" and c.sequence == s.high for c in s.stream.covers)
+    return (s.accepted or s.low == s.high) and any(
+        c.kind == "snapshot" and c.sequence == s.high for c in s.stream.covers
+    )
 
 
 def _mixed(s: Situation) -> bool:
     """Active and frozen at once, or one entry free while another is not."""
     for path in s.stream.paths:
+        if path.upto < s.low:
+            continue
         entries = path.entries.values()
         held = [e for e in entries if e.get("freeze") is True or e.get("drain") is True]
         if held and (len(held) < len(path.entries) or any(e.get("active") is True for e in held)):
@@ -26,10 +30,10 @@ class GateMonitor(Monitor):
     group = "GATE"
     premature = (Claim(80, "GATE-01", lambda s: s.event is not None and s.event.message.phase == "unfreeze"),)
     gate_open = (
-        Claim(20, "GATE-07", lambda s: s.stream.gap is not None and s.stream.gap.unsequenced > 0),
-        Claim(75, "GATE-06", lambda s: s.stream.gap is None and _on_snapshot(s)),
-        Claim(80, "GATE-05", lambda s: s.stream.gap is None and _mixed(s)),
-        Claim(90, "GATE-03", lambda s: s.stream.gap is None and s.low > 0),
+        Claim(20, "GATE-07", lambda s: s.gap_read and s.stream.gap is not None and s.stream.gap.unsequenced > 0),
+        Claim(75, "GATE-06", lambda s: not s.gap_read and _on_snapshot(s)),
+        Claim(80, "GATE-05", lambda s: not s.gap_read and _mixed(s)),
+        Claim(90, "GATE-03", lambda s: not s.gap_read and s.stream.freeze_acked),
     )
     gate_closed = (
         Claim(70, "GATE-06", _on_snapshot),

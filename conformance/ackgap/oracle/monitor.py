@@ -31,6 +31,8 @@ class Situation:
     t: int
     low: int = 0
     high: int = 0
+    gap_read: bool = False  # the Gateway has read what opened the gap of the stream
+    accepted: bool = False  # a snapshot that reaches to `high` had to be accepted by then
 
     @property
     def world(self) -> World:

@@ -16,11 +16,14 @@ class OrdMonitor(Monitor):
     )
 
     def on_frame(self, o: FrameSeen, message: Activation, stream: Stream, *, first: bool) -> None:
-        """ORD-03: frames of a stream come in sequence order."""
+        """ORD-03: frames of a stream come in sequence order. ORD-04, where the ACK was there before the frame."""
         if stream.derailed or message.sequence not in stream.events:
             return
         if not first or not stream.shown:
             return
+        before = message.sequence - 1
+        if before in stream.shown and before in stream.acked and not stream.covers:
+            self.bench.exercised("ORD-04", stream.world)
         if message.sequence > stream.highest_shown:
             self.bench.exercised("ORD-03", stream.world)
         elif not any(message.sequence <= cover.sequence for cover in stream.covers):
@@ -36,8 +39,7 @@ class OrdMonitor(Monitor):
         if stream is None or not first or ack.sequence is None or stream.derailed or stream.covers:
             return
         successor = stream.shown.get(ack.sequence + 1)
-        if successor is None:
-            self.bench.exercised("ORD-04", stream.world)
+        if successor is None or ack.sequence not in stream.shown:
             return
         instance = stream.world.instance
         early_ms = (o.t - successor) / NS_PER_MS

@@ -37,11 +37,11 @@ class SyncMonitor(Monitor):
         Claim(26, "SYNC-14", lambda s: "equal" in s.answers),
     )
     gate_open = (
-        Claim(30, "SYNC-07", lambda s: s.gap is not None and "wrong_world" in s.answers),
-        Claim(31, "SYNC-08", lambda s: s.gap is not None and "incomplete" in s.answers),
-        Claim(32, "SYNC-09", lambda s: s.gap is not None and "hash_mismatch" in s.answers),
-        Claim(33, "SYNC-10", lambda s: s.gap is not None and "stale" in s.answers),
-        Claim(34, "SYNC-11", lambda s: s.gap is not None and "failed" in s.answers),
+        Claim(30, "SYNC-07", lambda s: s.gap_read and "wrong_world" in s.answers),
+        Claim(31, "SYNC-08", lambda s: s.gap_read and "incomplete" in s.answers),
+        Claim(32, "SYNC-09", lambda s: s.gap_read and "hash_mismatch" in s.answers),
+        Claim(33, "SYNC-10", lambda s: s.gap_read and "stale" in s.answers),
+        Claim(34, "SYNC-11", lambda s: s.gap_read and "failed" in s.answers),
         Claim(36, "SYNC-14", lambda s: s.gap is not None and "equal" in s.answers),
         Claim(70, "SYNC-04", lambda s: _covered_came_late(s.stream)),
     )

@@ -69,9 +69,8 @@ def whole(value):
 def named(body):
     """(world, run, sequence) that a body names, None where it names none."""
     body = body or {}
-    return tuple(v if isinstance(v, str) else None for v in (body.get("world_id"), body.get("run_id"))) + (
-        whole(body.get("sequence")),
-    )
+    world, run = (v if isinstance(v, str) else None for v in (body.get("world_id"), body.get("run_id")))
+    return world, run, whole(body.get("sequence"))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -97,14 +97,20 @@ def time_at(case, s, place):
 
 
 def outlived(case):
-    """(stream, opening, end time) of each gap that outlived its timeout for certain, with the flag on."""
+    """(stream, opening, end time) of each gap that outlived its timeout, with the flag on.
+
+    Known for certain when nothing had closed it by timeout and margin, or when it was still open at a timely probe.
+    """
     for s in case.streams:
         for opening in s.gap_openings:
-            t = time_at(case, s, s.gap_end(opening))
-            probed = [x.t for x in case.facts.answers if x.world == s.world and x.place > opening.place]
-            if case.enforced and (
-                case.has_timed_out(opening, t) or any(case.has_timed_out(opening, p) for p in probed[:1])
-            ):
+            end = s.gap_end(opening)
+            t = time_at(case, s, end)
+            timely = any(
+                opening.place < p < end and r.t >= opening.t_sent + case.timeout
+                for p, r in case.facts.requests
+                if r.world_id == s.world
+            )
+            if case.enforced and (timely or case.has_timed_out(opening, t)):
                 yield s, opening, t
 
 

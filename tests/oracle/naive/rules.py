@@ -25,6 +25,7 @@ class Case:
         self.streams = [Stream(facts, *key) for key in keys]
         self.timeout = facts.started.gap_timeout_ms * 1_000_000
         self.enforced = facts.started.resync_enforced
+        self.patience = facts.settle + 1_000_000_000  # before an ACK is called missing, ns
 
     def of(self, world):
         return [s for s in self.streams if s.world == world]
@@ -51,7 +52,7 @@ class Case:
             for s in self.streams:
                 if (g.world_id, g.run_id) == (s.world, s.run) and g.state == "open":
                     opening = s.gap_since(place)
-                    if opening and self.facts.settled(opening, place):
+                    if opening and self.facts.settled(opening.behind, place):
                         found.append((s, place, g.t_sent))
         return found
 
@@ -71,38 +72,70 @@ class Case:
             return OK
         a = s.firsts[n]
         before = s.first_ack(n - 1)
-        if self.refused(s, n) or (n > 1 and before is None):
+        base = max((q for q in s.snapshots if q[1] == n - 1), key=lambda q: q[0], default=None)
+        if self.refused(s, n) or (n > 1 and before is None and base is None):
             return None
         _, end = self.facts.end_of(a.home)
-        ready = max(a.t, before.t if before else 0)
-        if self.facts.settle_after(a) and end >= ready + self.facts.settle:
+        ready = max(a.t, before.t if before else 0, self.answered_at(base[0]) if base else 0)
+        if self.facts.settle_after(a) and end >= ready + self.patience:
             return BAD
         return None
 
     @functools.cached_property
     def due(self):
-        """(stream, sequence, way) of each event whose ACK is owed and not hindered by a resync; `way` says how it came:
-        in order, as the missing one, or buffered behind it."""
+        """(stream, sequence, way) of each event whose ACK is owed whatever a resync does; `way` says how it came: in
+        order, as the missing one, buffered behind it, or above a snapshot that had to be accepted."""
         found = []
         for s in self.streams:
             for n, a in sorted(s.firsts.items()):
-                if s.most(a.place) >= n or any(q[1] >= n for q in s.snapshots):
-                    continue
-                gap = s.gap_since(a.place)
-                if s.most(a.place) == n - 1:
-                    if gap is None:
-                        found.append((s, n, "in order"))
-                    elif not (self.enforced and self.may_have_timed_out(gap, a.t)):
-                        found.append((s, n, "missing one"))
-                    continue
-                opening = s.gap_since(a.place + 1)
-                if opening is None:
-                    continue
-                end = s.gap_end(opening)
-                closer = next((x for x in s.firsts.values() if x.place + 1 == end), None)
-                if closer and not (self.enforced and self.may_have_timed_out(opening, closer.t)):
-                    found.append((s, n, "buffered"))
+                way = self._way(s, n, a)
+                if way:
+                    found.append((s, n, way))
         return found
+
+    def _way(self, s, n, a):
+        below = [q for q in s.snapshots if q[1] < n]
+        ack = s.first_ack(n)
+        if any(q[1] >= n and (ack is None or q[0] < ack.place) for q in s.snapshots):
+            return ""
+        if below and s.acked_before(a.place) <= below[-1][1]:
+            place, sequence, *_, firm = below[-1]
+            opening = s.gap_since(place)
+            had_to = firm and opening and self.may_have_timed_out(opening, self.answered_at(place))
+            whole = all(k in s.firsts for k in range(sequence + 1, n))
+            if not had_to or not whole or sequence < s.acked_before(place):
+                return ""
+            return "in order" if a.place > place and s.most(a.place) == n - 1 else "above a snapshot"
+        gap = s.gap_since(a.place)
+        if s.most(a.place) == n - 1:
+            if gap is None:
+                return "" if self.forced(s, a.place) else "in order"
+            return "" if self.enforced and self.may_have_timed_out(gap, a.t) else "missing one"
+        opening = s.gap_since(a.place + 1)
+        if opening is None:
+            return ""
+        end = s.gap_end(opening)
+        closer = next((x for x in s.firsts.values() if x.place + 1 == end), None)
+        if closer is None or (self.enforced and self.may_have_timed_out(opening, closer.t)):
+            return ""
+        return "buffered"
+
+    def answered_at(self, place):
+        return next((x.t for x in self.facts.answers if x.place == place), 0)
+
+    def forced(self, s, place):
+        """Whether a forced resync may still be under way: a gap that may have timed out was closed by its own event,
+        and not all that had come by then was ACKed before this place."""
+        if not self.enforced:
+            return False
+        return any(
+            o.place < place
+            and self.may_have_timed_out(
+                o, next((x.t for x in s.firsts.values() if x.place + 1 == s.gap_end(o)), 1 << 62)
+            )
+            and s.acked_before(place) < s.most(place)
+            for o in s.gap_openings
+        )
 
 
 def verdicts(history, gathered):

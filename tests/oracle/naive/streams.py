@@ -1,7 +1,7 @@
 """What a stream may be at a place of the history: every state that the contract allows, worked out anew each time.
 
-A *standing* is (position, entries): all up to `position` is applied or covered, `entries` says of each (strategy, side)
-whether it is active and whether it is held (frozen or draining).
+A *standing* is (position, entries, state hash): all up to `position` is applied or covered, `entries` says of each
+(strategy, side) whether it is active and whether it is held (frozen or draining).
 """
 
 import functools
@@ -9,11 +9,19 @@ from dataclasses import dataclass
 
 from tests.oracle.naive.facts import Facts, validator, whole
 
-Standing = tuple[int, frozenset]
-
 
 def flags(body):
     return bool(body.get("active")), bool(body.get("freeze")) or bool(body.get("drain"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Opening:
+    """A gap: since which place and time it is open, and the first event that waits behind it."""
+
+    place: int
+    t_sent: int
+    t: int
+    behind: object
 
 
 @dataclass(eq=False)
@@ -60,6 +68,10 @@ class Stream:
     def received(self, place):
         return {n for n, a in self.firsts.items() if a.place < place}
 
+    def is_duplicate_of_applied(self, arrival):
+        """Whether, when it is read, the event of that sequence is applied already (or being applied)."""
+        return arrival is not self.firsts[arrival.sequence] and arrival.sequence <= self.most(arrival.place)
+
     # --- answers ---------------------------------------------------------------------------------------------------
 
     @functools.cached_property
@@ -76,17 +88,29 @@ class Stream:
 
     @functools.cached_property
     def snapshots(self):
-        """Answers that may be accepted for this stream, whatever is applied: (place, sequence, entries, hash)."""
+        """Answers that may be accepted for this stream: (place from which on, sequence, entries, hash, firm).
+
+        `firm` ones have all that the contract asks for at once: a Gateway in a timed-out gap must accept them.
+        """
         found = []
         for a in self.facts.answers:
-            if a.endpoint == "snapshot" and a.world == self.world and not self.flaw(a):
-                entries = frozenset(
-                    ((strategy, side), flags(entry))
-                    for strategy, sides in a.document["state"].items()
-                    for side, entry in sides.items()
-                )
-                found.append((a.place, whole(a.document["sequence"]), entries, a.document["state_hash"]))
-        return found
+            if a.endpoint != "snapshot" or a.world != self.world or self.flaw(a) not in ("", "hash"):
+                continue
+            told = [place for place, h in self.probes if h == a.document["state_hash"]]
+            if not told:
+                continue
+            before = [(place, h) for place, h in self.probes if place < a.place]
+            firm = not a.failure and bool(before) and before[-1][1] == a.document["state_hash"]
+            entries = frozenset(
+                ((strategy, side), flags(entry))
+                for strategy, sides in a.document["state"].items()
+                for side, entry in sides.items()
+            )
+            place = max(a.place, min(told))
+            if not self.received(place):
+                continue  # nobody follows a stream of which nothing has come
+            found.append((place, whole(a.document["sequence"]), entries, a.document["state_hash"], firm))
+        return sorted(found, key=lambda q: q[0])
 
     def flaw(self, answer):
         """Why a snapshot answer cannot be accepted for this stream, in a word; "" if it can."""
@@ -109,45 +133,71 @@ class Stream:
 
     @functools.cache  # noqa: B019  (a stream lives as long as its history)
     def standings(self, place):
-        """Every standing that the contract allows before that place."""
-        received = self.received(place)
+        """Every standing that the contract allows before that place, found by living through all that came before."""
+        happenings = [(a.place, "event", n) for n, a in self.firsts.items()]
+        happenings += [(q[0], "snapshot", q) for q in self.snapshots]
+        happenings += [(p, "probe", h) for p, h in self.probes]
         enforced = self.facts.started.resync_enforced
-        snapshots = [s for s in self.snapshots if s[0] < place] if enforced else []
-        hashes = {h for p, h in self.probes if p < place} if enforced else set()
-        todo, found = [(0, frozenset())], set()
-        while todo:
-            standing = todo.pop()
-            if standing in found:
-                continue
-            found.add(standing)
-            position, entries = standing
-            if position + 1 in received:
-                body = self.firsts[position + 1].body
-                entry = (body.get("strategy_id"), body.get("side"))
-                kept = frozenset(e for e in entries if e[0] != entry)
-                todo.append((position + 1, kept | {(entry, flags(body))}))
-            todo += [(sequence, theirs) for _, sequence, theirs, _ in snapshots if sequence >= position]
-            beyond = [n for n in received if n > position]
-            if beyond and min(beyond) > position + 1 and hashes & self.hashes(position):
-                todo.append((min(beyond) - 1, entries))
-        return found
+        received: set = set()
+        found = {(0, frozenset(), None)}
+        for when, kind, what in sorted(happenings, key=lambda h: h[0]):
+            if when >= place:
+                break
+            beyond = max(received, default=0)
+            gapped = beyond > max(position for position, *_ in found)
+            if kind == "event":
+                received.add(what)
+            elif gapped and not enforced:
+                continue  # nothing is forced: only the missing event helps
+            elif kind == "snapshot":
+                _, sequence, entries, state_hash, _ = what
+                low = self.acked_before(when)
+                if any(low <= position <= sequence for position, *_ in found):
+                    found.add((sequence, entries, state_hash))
+            elif gapped:
+                for position, entries, local in sorted(found, key=repr):
+                    ahead = [n for n in received if n > position]
+                    if local == what and ahead and min(ahead) > position + 1:
+                        found.add((min(ahead) - 1, entries, local))
+            self._spread(found, received)
+        return frozenset(found)
 
-    def hashes(self, position):
-        """What the local hash can be at a position."""
-        carried = [
-            (n, a.body["state_hash"]) for n, a in self.firsts.items() if n <= position and a.body.get("state_hash")
-        ]
-        local = {max(carried)[1]} if carried else set()
-        return local | {h for _, sequence, _, h in self.snapshots if sequence <= position}
+    def _spread(self, found, received):
+        """Apply in order whatever follows directly."""
+        todo = list(found)
+        while todo:
+            position, entries, local = todo.pop()
+            if position + 1 not in received:
+                continue
+            body = self.firsts[position + 1].body
+            entry = (body.get("strategy_id"), body.get("side"))
+            kept = frozenset(e for e in entries if e[0] != entry)
+            after = (position + 1, kept | {(entry, flags(body))}, body.get("state_hash") or local)
+            if after not in found:
+                found.add(after)
+                todo.append(after)
+
+    def local_hashes(self, place):
+        """What the local hash can be at a place, all ACKs heeded."""
+        low = self.acked_before(place)
+        return {local for position, _, local in self.standings(place) if position >= low}
 
     @functools.cache  # noqa: B019
     def most(self, place):
         """The highest sequence that may be applied or covered before that place."""
-        return max(position for position, _ in self.standings(place))
+        return max(position for position, *_ in self.standings(place))
 
     def in_gap(self, place):
         """Whether something has arrived that nothing allows to be applied: a gap is open for certain."""
         return max(self.received(place), default=0) > self.most(place)
+
+    def may_wait(self, place):
+        """Whether the Gateway may be in a gap: some standing cannot go on although something lies above it."""
+        low, received = self.acked_before(place), self.received(place)
+        return any(
+            low <= position < max(received, default=0) and position + 1 not in received
+            for position, *_ in self.standings(place)
+        )
 
     @functools.cached_property
     def places(self):
@@ -159,7 +209,7 @@ class Stream:
         )
 
     def gap_since(self, place):
-        """The arrival that opened the gap which is open at a place, or None."""
+        """How the gap that is open at a place came about, or None."""
         if not self.in_gap(place):
             return None
         start = place
@@ -167,13 +217,22 @@ class Stream:
             if not self.in_gap(p):
                 break
             start = p
-        return next((a for a in self.firsts.values() if a.place + 1 == start), None) or min(
-            (a for a in self.firsts.values() if a.sequence > self.most(start)), key=lambda a: a.place
-        )
+            if any(q[0] + 1 == p for q in self.snapshots) and self.most(p) > self.most(p - 1):
+                break  # a further hole behind a snapshot is a gap of its own
+        return self._opening(start)
+
+    @functools.cache  # noqa: B019
+    def _opening(self, start):
+        waiting = [a for a in self.firsts.values() if self.most(start) < a.sequence and a.place < start]
+        behind = min(waiting, key=lambda a: a.place)
+        if behind.place + 1 == start:
+            return Opening(place=behind.place, t_sent=behind.t_sent, t=behind.t, behind=behind)
+        t = next((x.t for x in self.facts.answers if x.place + 1 == start), behind.t)
+        return Opening(place=start - 1, t_sent=t, t=t, behind=behind)
 
     @functools.cached_property
     def gap_openings(self):
-        """The arrivals that opened gaps, in order."""
+        """How each gap came about, in order."""
         found = {}
         for p in self.places:
             a = self.gap_since(p)
@@ -183,9 +242,13 @@ class Stream:
 
     def gap_end(self, opening):
         """The first place after an opening at which its gap may be closed; the length of the history if none."""
-        return next((p for p in self.places if p > opening.place + 1 and not self.in_gap(p)), self.facts.length)
+        later = [p for p in self.places if p > opening.place + 1]
+        return next((p for p in later if self.gap_since(p) is not opening), self.facts.length)
 
     # --- what must be ----------------------------------------------------------------------------------------------
 
     def acked_before(self, place):
-        return max((a.sequence for a in self.acks if a.place < place), default=0)
+        """The highest sequence whose ACK was seen before a place, of those that had arrived by then."""
+        return max(
+            (a.sequence for a in self.acks if a.place < place and a.sequence in self.received(a.place)), default=0
+        )
