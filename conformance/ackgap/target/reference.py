@@ -33,3 +33,24 @@ def reference(*, core: str = CORE, name: str = "reference", version: str = "") -
             metrics="http://{host}:{port.http}/metrics",
         ),
     )
+
+
+def reference_worldservice(*, name: str = "reference-worldservice", version: str = "") -> TargetSpec:
+    """The reference WorldService as a process of its own; its database lies in the folder of its files."""
+    return TargetSpec(
+        name=name,
+        version=version,
+        role="worldservice",
+        command=(sys.executable, "-m", MODULE, "worldservice"),
+        env={
+            "KAFKA_BROKERS": "{bus.bootstrap}",
+            "ACTIVATION_TOPIC": "{bus.activation_topic}",
+            "ACK_TOPIC": "{bus.ack_topic}",
+            "HTTP_PORT": "{port.http}",
+            "DATABASE": "{files}.db",
+            "REHEARSALS": "true",
+            "LOG_LEVEL": "warning",
+        },
+        ready_http="http://{host}:{port.http}/ready",
+        observe=Observe(metrics="http://{host}:{port.http}/metrics"),
+    )

@@ -13,7 +13,7 @@ from confluent_kafka import Message
 
 from ackgap_reference.gateway import Gateway
 from ackgap_reference.messages import Event
-from ackgap_reference.service.bus import AckProducer, ActivationConsumer
+from ackgap_reference.service.bus import ActivationConsumer, RecordProducer
 from ackgap_reference.service.http import HttpFace
 from ackgap_reference.service.metrics import Metrics
 from ackgap_reference.service.relay import RelayHub
@@ -47,7 +47,9 @@ class GatewayService:
         loop = asyncio.get_running_loop()
         self.loop = loop
         self.consumer = ActivationConsumer(settings, loop, self._batch)
-        self.acks = AckProducer(settings, loop, self._ack_reported)
+        self.acks = RecordProducer(
+            brokers=settings.kafka_brokers, topic=settings.ack_topic, loop=loop, report=self._ack_reported
+        )
         self.resync = ResyncClient(
             base=settings.worldservice_url,
             timeout_ms=settings.http_timeout_ms,

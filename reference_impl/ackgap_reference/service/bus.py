@@ -1,4 +1,4 @@
-"""The Gateway's two ends of the ControlBus: a consumer group with commits of its own, and the ACK producer."""
+"""The ends of the ControlBus: a consumer group with commits of its own, and a producer that tells what became of a record."""
 
 import asyncio
 import logging
@@ -113,29 +113,35 @@ class ActivationConsumer:
             log.warning("read error", extra={"error": error.str()})
 
 
-class AckProducer:
-    """Publishes ACKs and reports for each whether the broker has it."""
+class RecordProducer:
+    """Publishes records to one topic and reports for each whether the broker has it."""
 
     def __init__(
-        self, settings: Settings, loop: asyncio.AbstractEventLoop, report: Callable[[int, bool], None]
+        self,
+        *,
+        brokers: str,
+        topic: str,
+        loop: asyncio.AbstractEventLoop,
+        report: Callable[[int, bool], None],
     ) -> None:
-        self.topic, self.loop, self.report = settings.ack_topic, loop, report
+        self.topic, self.loop, self.report = topic, loop, report
         self.producer = Producer(
             {
-                "bootstrap.servers": settings.kafka_brokers,
+                "bootstrap.servers": brokers,
                 "acks": "all",
                 "linger.ms": 0,
+                "partitioner": "murmur2_random",
                 "message.timeout.ms": 5_000,
                 "broker.address.family": "v4",
                 "log_level": 3,
             }
         )
         self.stopping = threading.Event()
-        self.thread = threading.Thread(target=self._poll, name="ack-producer", daemon=True)
+        self.thread = threading.Thread(target=self._poll, name=f"producer-{topic}", daemon=True)
         self.thread.start()
 
     def publish(self, token: int, key: bytes | None, value: bytes) -> None:
-        """Hand one ACK over; the outcome is reported under the token."""
+        """Hand one record over; the outcome is reported under the token."""
 
         def delivered(error: KafkaError | None, message: Message) -> None:
             self.loop.call_soon_threadsafe(self.report, token, error is None)
@@ -143,7 +149,7 @@ class AckProducer:
         try:
             self.producer.produce(self.topic, value=value, key=key, on_delivery=delivered)
         except (KafkaException, BufferError) as error:
-            log.warning("ACK not accepted", extra={"error": str(error)})
+            log.warning("record not accepted", extra={"error": str(error)})
             self.loop.call_soon(self.report, token, False)
 
     async def stop(self, grace_s: float) -> None:

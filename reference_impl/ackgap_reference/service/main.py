@@ -1,17 +1,33 @@
-"""`ackgap-reference gateway`: run the reference Gateway until told to stop."""
+"""`ackgap-reference gateway` and `ackgap-reference worldservice`: run one of the reference services until told to stop."""
 
 import asyncio
 import os
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any, NoReturn, Protocol
 
 import click
 
+from ackgap_reference.environment import SettingsError
 from ackgap_reference.service import logs
-from ackgap_reference.service.settings import Settings, SettingsError, from_environment
 
 USAGE = 2
+
+CONFIG = click.option(
+    "--config", type=click.Path(path_type=Path), help="Settings file (YAML or JSON); the environment overrides it."
+)
+
+
+class Service(Protocol):
+    """What can be run until told to stop."""
+
+    async def start(self) -> None:
+        """Start. Raises OSError if the port cannot be had."""
+
+    async def stop(self) -> None:
+        """Stop."""
 
 
 @click.group()
@@ -21,28 +37,67 @@ def main() -> None:
 
 
 @main.command()
-@click.option(
-    "--config", type=click.Path(path_type=Path), help="Settings file (YAML or JSON); the environment overrides it."
-)
+@CONFIG
 def gateway(config: Path | None) -> None:
     """Run the reference Gateway.
 
     Example: KAFKA_BROKERS=127.0.0.1:9092 WORLDSERVICE_URL=http://127.0.0.1:8000 ackgap-reference gateway
     """
+    from ackgap_reference.service.settings import from_environment  # noqa: PLC0415  (each service has its own)
+
+    settings = _settings(from_environment, config)
+
+    def make() -> Service:
+        from ackgap_reference.service.app import GatewayService  # noqa: PLC0415  (settings errors come first)
+
+        return GatewayService(settings)
+
+    _serve(make, settings)
+
+
+@main.command()
+@CONFIG
+def worldservice(config: Path | None) -> None:
+    """Run the reference WorldService.
+
+    Example: KAFKA_BROKERS=127.0.0.1:9092 DATABASE=worlds.db HTTP_PORT=8000 ackgap-reference worldservice
+    """
+    from ackgap_reference.worldservice.settings import from_environment  # noqa: PLC0415  (each service has its own)
+
+    settings = _settings(from_environment, config)
+
+    def make() -> Service:
+        from ackgap_reference.worldservice.app import WorldServiceApp  # noqa: PLC0415  (settings errors come first)
+
+        return WorldServiceApp(settings)
+
+    _serve(make, settings)
+
+
+def _settings(read: Callable[..., Any], config: Path | None) -> Any:
     try:
-        settings = from_environment(config=config)
+        return read(config=config)
     except SettingsError as error:
-        for problem in error.problems:
-            print(f"ackgap-reference: {problem}", file=sys.stderr)
-        sys.exit(USAGE)
+        _refuse(*error.problems)
+
+
+def _serve(make: Callable[[], Service], settings: Any) -> NoReturn:
+    from ackgap_reference.durable import StoreError  # noqa: PLC0415  (settings errors come without its imports)
+
     logs.configure(settings.log_level)
-    sys.exit(asyncio.run(_run(settings)))
+    try:
+        asyncio.run(_run(make))
+    except StoreError as error:
+        _refuse(str(error))
+    except OSError as error:
+        _refuse(
+            f"HTTP_PORT {settings.http_port} on {settings.http_host} cannot be used: {error.strerror}; "
+            "choose another or 0 for any free one"
+        )
+    sys.exit(0)
 
 
-async def _run(settings: Settings) -> int:
-    from ackgap_reference.service.app import GatewayService  # noqa: PLC0415  (settings errors come without its imports)
-
-    service = GatewayService(settings)
+async def _run(make: Callable[[], Service]) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
 
@@ -53,18 +108,16 @@ async def _run(settings: Settings) -> int:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, asked)
-    try:
-        await service.start()
-    except OSError as error:
-        print(
-            f"ackgap-reference: HTTP_PORT {settings.http_port} on {settings.http_host} cannot be used: {error.strerror}; "
-            "choose another or 0 for any free one",
-            file=sys.stderr,
-        )
-        return USAGE
+    service = make()
+    await service.start()
     await stop.wait()
     await service.stop()
-    return 0
+
+
+def _refuse(*problems: str) -> NoReturn:
+    for problem in problems:
+        print(f"ackgap-reference: {problem}", file=sys.stderr)
+    sys.exit(USAGE)
 
 
 if __name__ == "__main__":
