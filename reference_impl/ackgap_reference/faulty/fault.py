@@ -7,6 +7,11 @@ from ackgap_reference.variant import Variant
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Faulty(Variant):
-    """One wrong Gateway: besides name and sentence the requirement that it breaks."""
+    """One wrong Gateway: besides name and sentence the requirement that it breaks, and the tier from which that shows.
+
+    `tier` is `ack`, `relay`, `gate`, `relay or gate`, or `relay and gate`. `also` names what the second bug of a pair breaks.
+    """
 
     requirement: str
+    tier: str = "ack"
+    also: tuple[str, ...] = ()
