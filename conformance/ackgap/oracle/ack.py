@@ -3,7 +3,7 @@
 from ackgap.history import AckSeen, BarrierMissed, Observation
 from ackgap.oracle.facts import Instance, Stream, World
 from ackgap.oracle.monitor import Claim, Monitor
-from ackgap.oracle.msg import BIG, all_plain, same_but_mangled
+from ackgap.oracle.msg import all_plain, rounded, same_but_mangled
 from ackgap.oracle.reading import Ack
 
 
@@ -44,7 +44,7 @@ class AckMonitor(Monitor):
             return
         if stream is None and any(same_but_mangled(ack.run_id or "", run) for run in world.streams):
             return
-        if stream is not None and stream.highest >= BIG and where[1] not in range(1, BIG):
+        if stream is not None and rounded(stream, where[1]):
             return
         self.bench.convict(
             "ACK-02",

@@ -85,8 +85,8 @@ class Bench:
         """The circumstances of a stream at `t`, for the event of that sequence if there is one."""
         event = stream.events.get(sequence)
         gap = stream.gap
-        if gap is None and event is not None:
-            gap = event.gap
+        if event is not None and (gap is None or event.via):
+            gap = event.gap  # what is due has its own gap behind it
         answers: Iterable[str] = ()
         if gap is not None:
             answers = gap.answers if every_answer else gap.answers[-1:]

@@ -14,6 +14,7 @@ from ackgap.oracle.monitor import Monitor, Situation
 PATIENCE_MS = 1500.0
 # An event that is due may take its time after it was read: this, and a round trip for each one before it (ms).
 ACK_PATIENCE_MS = 1000.0
+STRAYS = 4096
 
 
 class Checks:
@@ -36,6 +37,8 @@ class Checks:
         event = stream.events.get(sequence) if stream is not None and sequence is not None else None
         first = stream is None or sequence is None or sequence not in stream.acked
         if stream is None or event is None or sequence is None or ack.problem:
+            if world is not None and sequence is not None and len(world.stray_acks) < STRAYS:
+                world.stray_acks.add((ack.run_id or "", sequence))
             for monitor in self.monitors:
                 monitor.on_stray_ack(o, ack, world, instance)
         else:
@@ -193,6 +196,8 @@ class Checks:
             if acked:
                 stream.judged.add(("due", sequence))
                 self.bench.credit("missing", situation)
+            elif (stream.run_id, sequence) in stream.world.stray_acks:
+                return  # it was ACKed, too early: that was judged, and what follows from it is not judged again
             elif self._had_time(t, stream, event):
                 stream.missing_reported = True
                 self.bench.blame("missing", situation, self._missing_message(t, stream, event), proof=proof)

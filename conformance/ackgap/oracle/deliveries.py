@@ -100,6 +100,8 @@ def _sequenced(world: World, o: Delivered, message: Activation) -> None:
     if isinstance(message.etag, str):
         world.etags.add(message.etag)
     before, gap = stream.frontier, stream.gap
+    if gap is not None:
+        gap.arrivals.append(o.t)
     if gap is not None and message.sequence == gap.missing:
         _fill(stream, gap, o, message.sequence)
     elif gap is not None:
@@ -112,9 +114,7 @@ def _sequenced(world: World, o: Delivered, message: Activation) -> None:
         gap.buffered = max(gap.buffered, len(stream.waiting()))
         extend_frontier(stream)
     else:
-        mended = stream.mended
-        if stream.suspended and mended is not None and not mended.filled and message.sequence == mended.missing:
-            mended.filled, mended.filled_in_flight = o.t, bool(world.open_requests)
+        _fill_late(stream, o, message.sequence)
         if follows_again:
             stream.suspended = False  # it has mended the gap by itself and follows again
         extend_frontier(stream)
@@ -151,6 +151,7 @@ def _duplicate(stream: Stream, known: Event, o: Delivered, message: Activation) 
     buffered = message.sequence > stream.frontier
     if stream.gap is not None:
         stream.gap.duplicates += 1
+        stream.gap.arrivals.append(o.t)
     if not buffered:
         stream.duplicates += 1
     if len(known.copies) < COPIES:
@@ -161,6 +162,13 @@ def _all_acked(stream: Stream) -> bool:
     """Whether everything that may have been applied so far is ACKed or covered."""
     covered = max((c.sequence for c in stream.covers), default=0)
     return all(s in stream.acked or s <= covered for s in stream.events if s <= stream.frontier)
+
+
+def _fill_late(stream: Stream, o: Delivered, sequence: int) -> None:
+    """The missing event of a gap over which a snapshot may have helped already, and need not have."""
+    mended = stream.mended
+    if stream.suspended and mended is not None and not mended.filled and sequence == mended.missing:
+        mended.filled, mended.filled_in_flight = o.t, bool(stream.world.open_requests)
 
 
 def _fill(stream: Stream, gap: Gap, o: Delivered, sequence: int) -> None:

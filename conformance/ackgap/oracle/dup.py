@@ -1,41 +1,67 @@
 """DUP: what comes twice counts once, and the first content counts."""
 
 from ackgap.history import FrameSeen
+from ackgap.oracle import reading
 from ackgap.oracle.facts import Stream
 from ackgap.oracle.monitor import Claim, Monitor, Situation
 from ackgap.oracle.reading import Activation
 
 
-def _would_change(s: Situation) -> bool:
-    """Whether a duplicate of an applied event would move the gate's entries if it were applied again."""
-    return any(
-        not was_buffered and (copy.content != event.message.content or sequence < s.high)
+def _again(s: Situation, gate: str) -> bool:
+    """Whether the gate would be like that if duplicates of applied events were applied again: one of them, or all."""
+    for path in s.stream.paths:
+        since = max((c.t for c in s.stream.covers if path.base and c.sequence == path.base), default=0)
+        copies = sorted(
+            (t, copy.sequence, copy.body)
+            for event in s.stream.events.values()
+            for t, copy, buffered in event.copies
+            if not buffered and t >= since
+        )
+        entries = dict(path.entries)
+        for _, _, body in copies:
+            place = (body.get("strategy_id"), body.get("side"))
+            entries[place] = body
+            if reading.gate_of({**path.entries, place: body}) in {gate, "free"}:
+                return True
+        if copies and reading.gate_of(entries) in {gate, "free"}:
+            return True
+    return False
+
+
+def _instead(s: Situation, gate: str) -> bool:
+    """Whether the gate would be like that if duplicates of buffered events had taken their places."""
+    copies = {
+        sequence: copy.body
         for sequence, event in s.stream.events.items()
-        for _, copy, was_buffered in event.copies
-    )
-
-
-def _differing(s: Situation, *, buffered: bool) -> bool:
-    return any(
-        was_buffered == buffered and copy.content != event.message.content
-        for event in s.stream.events.values()
-        for _, copy, was_buffered in event.copies
-    )
+        for _, copy, buffered in event.copies
+        if buffered and copy.content != event.message.content
+    }
+    for path in s.stream.paths if copies else ():
+        entries = dict(path.entries)
+        for sequence in range(max(path.base, min(copies) - 1) + 1, path.upto + 1):
+            event = s.stream.events.get(sequence)
+            if event is not None:
+                body = copies.get(sequence, event.message.body)
+                entries[body.get("strategy_id"), body.get("side")] = body
+        if reading.gate_of(entries) in {gate, "free"}:
+            return True
+    return False
 
 
 class DupMonitor(Monitor):
-    """Tolerates: the newest event shown again on the relay with its own content."""
+    """Tolerates: the newest event shown again on the relay with its own content. A wrong gate is blamed on duplicates
+    only if what they say, applied again or instead, explains it."""
 
     group = "DUP"
     missing = (Claim(24, "DUP-04", lambda s: s.event is not None and s.event.etag_seen),)
     premature = (Claim(50, "DUP-03", lambda s: s.gap is not None and s.gap.duplicates > 0),)
     gate_open = (
-        Claim(60, "DUP-02", lambda s: not s.gap_read and _differing(s, buffered=True)),
-        Claim(61, "DUP-01", lambda s: not s.gap_read and _would_change(s)),
+        Claim(60, "DUP-02", lambda s: not s.gap_read and _instead(s, "open")),
+        Claim(61, "DUP-01", lambda s: not s.gap_read and _again(s, "open")),
     )
     gate_closed = (
-        Claim(60, "DUP-02", lambda s: _differing(s, buffered=True)),
-        Claim(61, "DUP-01", _would_change),
+        Claim(60, "DUP-02", lambda s: _instead(s, "closed")),
+        Claim(61, "DUP-01", lambda s: _again(s, "closed")),
     )
 
     def on_frame(self, o: FrameSeen, message: Activation, stream: Stream, *, first: bool) -> None:

@@ -53,6 +53,7 @@ class Gap:
     offset: int
     progress: int = 0  # when part of the hole was filled last
     later_arrivals: int = 0  # last arrival behind the gap that did not fill it
+    arrivals: deque[int] = field(default_factory=lambda: deque(maxlen=64))  # everything that came meanwhile
     duplicates: int = 0
     unsequenced: int = 0
     answers: list[str] = field(default_factory=list)  # kinds of resync answers, in order
@@ -171,6 +172,8 @@ class World:
     claims: dict[tuple[str, int], Invalid] = field(default_factory=dict)  # what invalid input could be mistaken for
     unsequenced_claims: set[tuple[str, int]] = field(default_factory=set)
     unmatched: deque[tuple[str, dict[str, Any]]] = field(default_factory=lambda: deque(maxlen=8))
+    stray_acks: set[tuple[str, int]] = field(default_factory=set)  # (run, sequence) ACKed before it was delivered
+    misaddressed: bool = False  # requests that meant this world went elsewhere
     invalid_deliveries: int = 0
     unsequenced: int = 0
     unsequenced_seen: int = 0  # t of the last one

@@ -85,6 +85,8 @@ class GapMonitor(Monitor):
             gap = stream.gap
             if gap is None or gap.first_probe or gap.early_probe or gap.equal or gap.filled:
                 continue
+            if stream.derailed or world.misaddressed:
+                continue  # it knows of no gap, or asked elsewhere: that was judged
             if world.latest_run != stream.run_id:
                 continue  # the Gateway may have retired the older run
             due = self._due(instance, gap)
@@ -94,7 +96,7 @@ class GapMonitor(Monitor):
             late_ms = (o.t - due) / NS_PER_MS
             if late_ms > 2 * margin and instance.stalled_between(due, o.t) < margin:
                 self.bench.convict(
-                    self._timing_requirement(instance, gap, "GAP-04"),
+                    self._never(instance, gap, o.t),
                     world,
                     f"event {gap.missing} of run {stream.run_id!r} has been missing since {self.bench.at(gap.opened)} and no "
                     f"probe had reached the WorldService by {self.bench.at(o.t)}, {late_ms:.0f} ms after the timeout of "
@@ -120,7 +122,7 @@ class GapMonitor(Monitor):
 
     def _late(self, stream: Stream, gap: Gap, t: int) -> None:
         instance, world = stream.world.instance, stream.world
-        if not instance.resync_enforced:
+        if not instance.resync_enforced or stream.derailed:
             return
         kept_coming = gap.later_arrivals > gap.opened + instance.timeout_ns // 4
         due = self._due(instance, gap)
@@ -136,11 +138,14 @@ class GapMonitor(Monitor):
         if late_ms <= margin:
             for requirement in requirements:
                 self.bench.exercised(requirement, world)
+        elif gap.early_probe:
+            return  # it had begun already
         elif instance.stalled_between(due, t) > margin / 2:
             self.bench.doubt(requirements[-1], world, "the tester stood still when the probe was due", margin_ms=margin)
         else:
+            restarted = kept_coming and self._restart_explains(instance, gap, t)
             self.bench.convict(
-                requirements[-1],
+                "GAP-06" if restarted else requirements[1] if len(requirements) > 1 else requirements[0],
                 world,
                 f"the first probe for run {stream.run_id!r} came {late_ms:.0f} ms after the timeout of "
                 f"{instance.gap_timeout_ms} ms had run out; {margin:.0f} ms are tolerated",
@@ -179,10 +184,19 @@ class GapMonitor(Monitor):
     def _other_timeout(self, instance: Instance) -> bool:
         return instance.gap_timeout_ms != self.bench.contract.constants.gap_timeout_ms
 
-    def _timing_requirement(self, instance: Instance, gap: Gap, otherwise: str) -> str:
-        if gap.later_arrivals > gap.opened + instance.timeout_ns // 4:
+    def _restart_explains(self, instance: Instance, gap: Gap, t: int) -> bool:
+        """Whether a probe at `t` fits a timer that every new arrival had started anew."""
+        return t >= gap.later_arrivals + instance.timeout_ns - self._early_ns(instance)
+
+    def _never(self, instance: Instance, gap: Gap, t: int) -> str:
+        """Which requirement a probe breaks that had not come by `t`: a timer may still be running that was started
+        anew, or that has the default length."""
+        margin = int(self.bench.margin_ms(instance) * NS_PER_MS)
+        kept_coming = gap.later_arrivals > gap.opened + instance.timeout_ns // 4
+        if kept_coming and gap.arrivals and gap.arrivals[-1] + instance.timeout_ns + margin > t:
             return "GAP-06"
-        return "CFG-03" if self._other_timeout(instance) else otherwise
+        default = self.bench.contract.constants.gap_timeout_ms * NS_PER_MS
+        return "CFG-03" if self._other_timeout(instance) and gap.opened + default + margin > t else "GAP-04"
 
 
 def _via(s: Situation, via: str) -> bool:

@@ -55,11 +55,11 @@ class MsgMonitor(Monitor):
             self.bench.convict(
                 "MSG-06", world, f"the ACK names run {ack.run_id!r}, a changed form of a run of this world"
             )
-        elif stream is not None and stream.highest >= BIG and ack.sequence not in range(1, BIG):
+        elif stream is not None and rounded(stream, ack.sequence):
             self.bench.convict(
                 "MSG-07",
                 world,
-                f"sequence {ack.sequence} was ACKed, which was never delivered; near it lies {stream.highest}",
+                f"sequence {ack.sequence} was ACKed, which was never delivered; as a double it equals one that was",
             )
 
     def on_request(self, o: RequestSeen, world: World | None, instance: Instance) -> None:
@@ -70,6 +70,7 @@ class MsgMonitor(Monitor):
             return
         for candidate in instance.worlds.values():
             if not is_plain(candidate.world_id) and same_but_mangled(o.world_id, candidate.world_id):
+                candidate.misaddressed = True
                 self.bench.convict(
                     "MSG-06", candidate, f"a request was sent to {o.path!r}, which is not how this world is addressed"
                 )
@@ -137,6 +138,17 @@ class MsgMonitor(Monitor):
 def all_plain(world: World) -> bool:
     """Whether the world and all of its runs have plain ids."""
     return is_plain(world.world_id) and all(stream.plain for stream in world.streams.values())
+
+
+def rounded(stream: Stream, sequence: int | None) -> bool:
+    """Whether a sequence that was never delivered is what a double makes of one that was and is not ACKed itself."""
+    if sequence is None or sequence < BIG:
+        return False
+    return any(
+        s != sequence and s not in stream.acked and float(s) == float(sequence)
+        for s in range(sequence - 1024, sequence + 1025)
+        if s in stream.events
+    )
 
 
 def same_but_mangled(named: str, meant: str) -> bool:

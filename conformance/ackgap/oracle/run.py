@@ -37,7 +37,7 @@ class RunMonitor(Monitor):
         Claim(60, "RUN-01", _filled_elsewhere),
     )
     gate_open = (
-        Claim(35, "RUN-03", lambda s: s.gap_read and "wrong_run" in s.answers),
+        Claim(35, "RUN-03", lambda s: s.stream.gap is not None and "wrong_run" in s.answers),
         Claim(65, "RUN-02", lambda s: not s.gap_read and _older_run_spoke(s)),
     )
     gate_closed = (Claim(65, "RUN-02", _older_run_spoke),)

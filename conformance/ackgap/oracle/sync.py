@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from ackgap.history import AckSeen, FrameSeen, Observation, RequestSeen
 from ackgap.oracle.facts import NS_PER_MS, Instance, Stream, World
 from ackgap.oracle.monitor import Claim, Monitor, Situation
+from ackgap.oracle.msg import rounded
 from ackgap.oracle.reading import Ack, Activation
 
 if TYPE_CHECKING:
@@ -37,11 +38,11 @@ class SyncMonitor(Monitor):
         Claim(26, "SYNC-14", lambda s: "equal" in s.answers),
     )
     gate_open = (
-        Claim(30, "SYNC-07", lambda s: s.gap_read and "wrong_world" in s.answers),
-        Claim(31, "SYNC-08", lambda s: s.gap_read and "incomplete" in s.answers),
-        Claim(32, "SYNC-09", lambda s: s.gap_read and "hash_mismatch" in s.answers),
-        Claim(33, "SYNC-10", lambda s: s.gap_read and "stale" in s.answers),
-        Claim(34, "SYNC-11", lambda s: s.gap_read and "failed" in s.answers),
+        Claim(30, "SYNC-07", lambda s: s.stream.gap is not None and "wrong_world" in s.answers),
+        Claim(31, "SYNC-08", lambda s: s.stream.gap is not None and "incomplete" in s.answers),
+        Claim(32, "SYNC-09", lambda s: s.stream.gap is not None and "hash_mismatch" in s.answers),
+        Claim(33, "SYNC-10", lambda s: s.stream.gap is not None and "stale" in s.answers),
+        Claim(34, "SYNC-11", lambda s: s.stream.gap is not None and "failed" in s.answers),
         Claim(36, "SYNC-14", lambda s: s.gap is not None and "equal" in s.answers),
         Claim(70, "SYNC-04", lambda s: _covered_came_late(s.stream)),
     )
@@ -72,7 +73,7 @@ class SyncMonitor(Monitor):
         if world is None or stream is None or ack.sequence is None or ack.sequence < 1:
             return
         covers = [c for c in stream.covers if c.sequence >= ack.sequence]
-        if not covers or (ack.run_id or "", ack.sequence) in world.claims:
+        if not covers or (ack.run_id or "", ack.sequence) in world.claims or rounded(stream, ack.sequence):
             return
         by_snapshot = any(c.kind == "snapshot" for c in covers)
         self.bench.convict(

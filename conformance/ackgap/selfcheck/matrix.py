@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ackgap.contract import Contract, Requirement
-from ackgap.selfcheck.trial import ALL_TIERS, TIER_SETS, Kill, Tiers, Trial
+from ackgap.selfcheck.trial import ALL_TIERS, TIER_SETS, Kill, Kind, Tiers, Trial
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +89,7 @@ def tabulate(
     """Make the matrix of all trials. `whole` is False if only some Gateways were run: then nothing is missing."""
     levels = {r.id: r.level for r in contract.requirements.values()}
     musts = {r for r, level in levels.items() if level == "MUST"}
-    by_name = {(t.kind, t.name): t for t in trials}
+    by_name: dict[tuple[Kind, str], Trial] = {(t.kind, t.name): t for t in trials}
     rows = tuple(_row(faulty[n], by_name["faulty", n], musts) for n in faulty if ("faulty", n) in by_name)
     strangers = tuple(
         _strange(n, strange[n].sentence, by_name["strange", n], musts) for n in strange if ("strange", n) in by_name
@@ -110,7 +110,15 @@ def tabulate(
         redundant=tuple(s for s in scenarios if s in killing and not only[s]),
         idle=tuple(s for s in scenarios if s not in killing),
         smallest=_smallest(kills),
-        problems=tuple(_problems(rows, strangers, requirements, musts, lone, killers, whole=whole)),
+        problems=(
+            *_survived(rows, strangers),
+            *(f"{r} convicts no faulty Gateway" for r in requirements if whole and not killers[r]),
+            *(
+                f"{r} has no faulty Gateway that it alone convicts"
+                for r in requirements
+                if whole and r in musts and killers[r] and not lone[r]
+            ),
+        ),
     )
 
 
@@ -149,7 +157,7 @@ def _strange(name: str, sentence: str, trial: Trial, musts: set[str]) -> Strange
     )  # fmt: skip
 
 
-def _tiers(contract: Contract, tiers: Tiers, rows: Iterable[Row], trials: Mapping[tuple[str, str], Trial]) -> TierRow:
+def _tiers(contract: Contract, tiers: Tiers, rows: Iterable[Row], trials: Mapping[tuple[Kind, str], Trial]) -> TierRow:
     seen = {row.name: trials["faulty", row.name].by_tiers.get(tiers, frozenset()) for row in rows}
     needed = {row.name: row.requirement for row in rows}
     return TierRow(
@@ -175,16 +183,7 @@ def _smallest(kills: Mapping[str, set[str]]) -> tuple[str, ...]:
     return tuple(chosen)
 
 
-def _problems(
-    rows: Iterable[Row],
-    strange: Iterable[StrangeRow],
-    requirements: Iterable[str],
-    musts: set[str],
-    lone: Mapping[str, tuple[str, ...]],
-    killers: Mapping[str, tuple[str, ...]],
-    *,
-    whole: bool,
-) -> Iterable[str]:
+def _survived(rows: Iterable[Row], strange: Iterable[StrangeRow]) -> Iterable[str]:
     for row in rows:
         if row.own is None:
             instead = f"only of {', '.join(row.others)}" if row.others else "of nothing"
@@ -196,8 +195,3 @@ def _problems(
     for stranger in strange:
         if not stranger.cleared:
             yield f"strange-{stranger.name} does nothing wrong and gets no certificate: {stranger.why}"
-    for requirement in requirements if whole else ():
-        if not killers[requirement]:
-            yield f"{requirement} convicts no faulty Gateway"
-        elif requirement in musts and not lone[requirement]:
-            yield f"{requirement} has no faulty Gateway that it alone convicts"

@@ -95,11 +95,9 @@ def narrowed(history: Iterable[Observation], tiers: Sequence[str]) -> Iterable[O
     for observation in history:
         if isinstance(observation, InstanceStarted):
             yield replace(observation, tiers=tuple(tiers))
-        elif isinstance(observation, FrameSeen) and "relay" not in tiers:
-            continue
-        elif isinstance(observation, GateSeen) and "gate" not in tiers:
+        elif (isinstance(observation, FrameSeen) and "relay" not in tiers) or (
+            isinstance(observation, GateSeen) and "gate" not in tiers
+        ):
             continue
         else:
             yield observation
-
-
