@@ -92,6 +92,7 @@ async def certify(order: Order) -> Certified:
             partial=bool(order.scenarios),
             own=order.target == "reference",
             waivers=waivers,
+            cut_short=result.cut_short,
         )
         conclusion = conclude(contract, judgement, played, question)
         report = document.document(
@@ -185,6 +186,7 @@ def recheck(path: Path) -> tuple[dict[str, Any], list[str]]:
             partial=asked["partial"],
             own=asked["own"],
             waivers=tuple(Waiver(**w) for w in asked["waivers"]),
+            cut_short=asked.get("cut_short", ""),
         )
         played = tuple(
             PlayedScenario(

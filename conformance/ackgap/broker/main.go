@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"runtime/debug"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -19,6 +20,13 @@ import (
 )
 
 const longestCommand = 1 << 20
+
+// A run needs a few MiB a topic. Whoever floods a topic loses its oldest records instead of filling the memory.
+const (
+	retentionBytes = "16777216"
+	cleanerMillis  = "200"
+	memoryLimit    = 256 << 20
+)
 
 type command struct {
 	ID         int     `json:"id"`
@@ -58,12 +66,14 @@ func main() {
 }
 
 func run() error {
+	debug.SetMemoryLimit(memoryLimit)
 	host := "127.0.0.1"
 	if len(os.Args) > 1 {
 		host = os.Args[1]
 	}
 	listen := func(network, _ string) (net.Listener, error) { return net.Listen(network, net.JoinHostPort(host, "0")) }
-	cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.Ports(0), kfake.ListenFn(listen))
+	cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.Ports(0), kfake.ListenFn(listen),
+		kfake.BrokerConfigs(map[string]string{"log.cleaner.backoff.ms": cleanerMillis}))
 	if err != nil {
 		return err
 	}
@@ -95,7 +105,7 @@ func (b *broker) do(c command) answer {
 	var err error
 	switch c.Do {
 	case "create_topic":
-		err = b.cluster.CreateTopic(c.Topic, c.Partitions, nil)
+		err = b.cluster.CreateTopic(c.Topic, c.Partitions, map[string]string{"retention.bytes": retentionBytes})
 	case "delete_topic":
 		err = b.cluster.DeleteTopic(c.Topic)
 	case "state":

@@ -144,7 +144,10 @@ class KafkaClient:
                 expected[record.partition] = record.offset + 1
                 batch.append(record)
             if batch:
-                self.loop.call_soon_threadsafe(_hand_over, on_record, batch)
+                taken = threading.Event()
+                self.loop.call_soon_threadsafe(_hand_over, on_record, batch, taken)
+                while not taken.wait(0.5) and not self.stopping.is_set():
+                    pass  # a flood waits at the broker, not in our memory
         consumer.close()
 
     def _ends(self, consumer: Consumer, topic: str) -> dict[int, int]:
@@ -184,9 +187,12 @@ def _settle(ready: "asyncio.Future[None]", error: BusError | None) -> None:
         ready.set_exception(error)
 
 
-def _hand_over(on_record: Callable[[Record], None], batch: list[Record]) -> None:
-    for record in batch:
-        on_record(record)
+def _hand_over(on_record: Callable[[Record], None], batch: list[Record], taken: threading.Event) -> None:
+    try:
+        for record in batch:
+            on_record(record)
+    finally:
+        taken.set()
 
 
 def _record(message: Message, t: int) -> Record:

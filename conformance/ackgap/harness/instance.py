@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from ackgap.bus import BusError, Record, partition_of
 from ackgap.harness.arrivals import Arrivals
+from ackgap.harness.flood import FloodWatch
 from ackgap.harness.recorder import Recorder
 from ackgap.harness.surroundings import Surroundings
 from ackgap.harness.wire import stream_of, world_of
@@ -65,6 +66,8 @@ class Instance:
         self.shown: dict[tuple[str, str, int], int] = {}
         self.waiters: dict[object, list[asyncio.Future[None]]] = {}
         self.on_ack: dict[str, Callable[[Stream], None]] = {}
+        self.flooded = asyncio.Event()
+        self.floods = tuple(FloodWatch(way, self.flooded) for way in ("its ACK topic", "its relay", "the WorldService"))
         self.settle_ms = 60.0
         self.slowest_ms = 0.0
 
@@ -158,6 +161,11 @@ class Instance:
             self._target_changed("stopped")
         await self.server.close()
 
+    async def drowns(self) -> str:
+        """Wait until the target sends more than can be taken; returns what it did."""
+        await self.flooded.wait()
+        return next((flood.said for flood in self.floods if flood.flooded), "flooded the kit")
+
     # --- doing -------------------------------------------------------------------------------------------------
 
     async def deliver(self, *, world_id: str, key: str | None, value: bytes, partition: int | None = None) -> Delivered:
@@ -235,6 +243,8 @@ class Instance:
         world_id = world_of(record.value, key or "")
         if self._foreign(world_id):
             return  # other traffic of a shared topic
+        if not self.floods[0].keeps(len(record.value or b""), stray=self.run_id not in world_id):
+            return
         text, encoding = text_of(record.value or b"")
         self.recorder.see(
             AckSeen(
@@ -253,7 +263,8 @@ class Instance:
     def _frame(self, value: bytes) -> None:
         if self.spec.observe.relay_map is not None:
             value = self.spec.observe.relay_map.body(value)
-        if self._foreign(world_of(value)):
+        world_id = world_of(value)
+        if self._foreign(world_id) or not self.floods[1].keeps(len(value), stray=self.run_id not in world_id):
             return
         text, encoding = text_of(value)
         named = stream_of(value)
@@ -261,7 +272,7 @@ class Instance:
             self.shown.setdefault(named, self.recorder.now())
         self.recorder.see(
             FrameSeen(
-                t=self.recorder.now(), instance=self.name, world_id=world_of(value), client="main", value=text,
+                t=self.recorder.now(), instance=self.name, world_id=world_id, client="main", value=text,
                 encoding=encoding,
             )
         )  # fmt: skip
@@ -271,7 +282,7 @@ class Instance:
         self.recorder.see(RelayChanged(t=self.recorder.now(), instance=self.name, client="main", state=word))  # type: ignore[arg-type]
 
     def _requested(self, planned: PlannedAnswer, method: str, path: str) -> None:
-        if self._foreign(planned.world_id):
+        if self._foreign(planned.world_id) or not self.floods[2].keeps(len(path), stray=False):
             return
         self._counted(planned, answered=False)
         self.recorder.see(

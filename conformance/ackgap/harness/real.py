@@ -39,6 +39,11 @@ class Played:
     complete: bool
 
 
+def cut_off(cast: Cast, instance: Instance) -> Played:
+    """A scenario that was not played to its end."""
+    return Played(scenario=cast.scenario.id, instance=instance.name, worlds=cast.worlds, duration_s=0.0, complete=False)
+
+
 class RealPlayer:
     """One scenario being played."""
 

@@ -4,16 +4,17 @@ import asyncio
 import contextlib
 import platform
 import time
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
 from ackgap.harness.blame import RunLostRecordsError
+from ackgap.harness.flood import Flooded
 from ackgap.harness.instance import Instance
 from ackgap.harness.markers import Markers
 from ackgap.harness.plan import Plan, PlannedInstance
-from ackgap.harness.real import Played, RealPlayer
+from ackgap.harness.real import Played, RealPlayer, cut_off
 from ackgap.harness.recorder import Recorder
 from ackgap.harness.stall import StallWatch
 from ackgap.harness.surroundings import Surroundings
@@ -64,6 +65,7 @@ class RunResult:
     stall_ms_max: float
     played: tuple[Played, ...]
     environment: dict[str, str] = field(default_factory=dict)
+    cut_short: str = ""  # why not everything was played
 
 
 async def run_real(
@@ -89,6 +91,7 @@ async def run_real(
     played: list[Played] = []
     startup_s = 0.0
     facts: dict[str, str] = {}
+    cut_short = ""
     try:
         on_progress(Progress(phase="starting", detail=f"{surroundings.bus_choice} bus"))
         await surroundings.start()
@@ -107,15 +110,22 @@ async def run_real(
             markers = await _all([_ready(instance) for instance in now])
             startup_s += time.monotonic() - started if not played else 0.0
             watch.start()
-            played += await _play(batch, now, markers, jobs, count)
-            watch.stop()
+            try:
+                await _play(batch, now, markers, jobs=jobs, count=count, done=played)
+            except Flooded as flood:
+                cut_short = str(flood)
+                await asyncio.gather(*(instance.stop() for instance in now), return_exceptions=True)
+                break
+            finally:
+                watch.stop()
             on_progress(Progress(phase="stopping"))
             await _all([marker.calibrate("end") for marker in markers])
             if hold is not None:
                 await hold(recorder, now)
             if len(together) > 1:
                 await asyncio.gather(*(instance.stop() for instance in now), return_exceptions=True)
-        if lost := await surroundings.bus.lost_records():
+        lost = 0 if cut_short else await surroundings.bus.lost_records()
+        if lost:
             raise RunLostRecordsError(
                 f"the {surroundings.bus.kind} bus may have lost records in {lost} places; no verdict can be given"
             )
@@ -131,12 +141,29 @@ async def run_real(
         stall_ms_max=watch.worst_ms,
         played=tuple(played),
         environment=facts,
+        cut_short=cut_short,
     )
 
 
 async def _ready(instance: Instance) -> Markers:
-    """Start an instance and wait for its consumer by markers."""
+    """Start an instance and wait for its consumer by markers. Raises TargetError, also for one that floods."""
     await instance.start()
+    ends = [asyncio.create_task(_drowning(instance)), asyncio.create_task(_death(instance, {}))]
+    try:
+        return (await _all([_warm(instance)], stop_on=ends))[0]
+    except Flooded as flood:
+        target = instance.target
+        raise TargetError(
+            f"{flood} before it had ACKed a single marker",
+            hint="check the topic that it publishes its ACKs to",
+            log=target.last_lines() if target is not None else "",
+        ) from flood
+    finally:
+        for task in ends:
+            task.cancel()
+
+
+async def _warm(instance: Instance) -> Markers:
     marker = Markers(instance)
     marker.register()
     if not await marker.warm_up(instance.spec.startup_timeout_s):
@@ -153,10 +180,11 @@ async def _ready(instance: Instance) -> Markers:
 
 
 async def _play(
-    batch: Sequence[PlannedInstance], instances: list[Instance], markers: list[Markers], jobs: int, count: "Count"
-) -> list[Played]:
+    batch: Sequence[PlannedInstance], instances: list[Instance], markers: list[Markers], *, jobs: int, count: "Count",
+    done: list[Played],
+) -> None:  # fmt: skip
+    """Play all scenarios, and add each to `done`. Raises TargetError, or Flooded."""
     slots = asyncio.Semaphore(jobs)
-    done: list[Played] = []
     active: dict[str, set[str]] = {instance.name: set() for instance in instances}
     size = sum(len(planned.casts) for planned in batch)
 
@@ -165,7 +193,11 @@ async def _play(
         await asyncio.sleep(place * SPREAD_S / size)
         async with slots:
             active[instance.name].add(cast.scenario.id)
-            done.append(await RealPlayer(cast, instance, marker).run())
+            try:
+                done.append(await RealPlayer(cast, instance, marker).run())
+            except asyncio.CancelledError:
+                done.append(cut_off(cast, instance))
+                raise
             active[instance.name].discard(cast.scenario.id)
             count.one_more(cast.scenario.id)
 
@@ -175,17 +207,22 @@ async def _play(
         for index in range(len(planned.casts))
     ]
     work.sort(key=lambda item: -item[1].casts[item[0]].scenario.weight_timeouts)
-    deaths = [asyncio.create_task(_death(instance, active)) for instance in instances]
+    ends = [asyncio.create_task(_death(instance, active)) for instance in instances]
+    ends += [asyncio.create_task(_drowning(instance)) for instance in instances]
     try:
-        await _all([one(place, *item) for place, item in enumerate(work)], stop_on=deaths)
+        await _all([one(place, *item) for place, item in enumerate(work)], stop_on=ends)
     finally:
-        for task in deaths:
+        for task in ends:
             task.cancel()
-        await asyncio.gather(*deaths, return_exceptions=True)
-    return done
+        await asyncio.gather(*ends, return_exceptions=True)
 
 
-async def _death(instance: Instance, active: dict[str, set[str]]) -> None:
+async def _drowning(instance: Instance) -> None:
+    said = await instance.drowns()
+    raise Flooded(f"target {instance.spec.name} ({instance.name}) {said}")
+
+
+async def _death(instance: Instance, active: Mapping[str, set[str]]) -> None:
     """Wait for the target to die by itself, and say so with the scenarios that were being played."""
     if instance.target is None:
         return
@@ -194,9 +231,9 @@ async def _death(instance: Instance, active: dict[str, set[str]]) -> None:
         return
     recorder = instance.recorder
     recorder.see(TargetChanged(t=recorder.now(), instance=instance.name, state="died", detail=said))
-    during = ", ".join(sorted(active[instance.name])[:5])
+    during = ", ".join(sorted(active.get(instance.name, ()))[:5])
     raise TargetError(
-        f"{said} while playing {during or 'nothing'}",
+        f"{said} while playing {during}" if during else f"{said} before anything was played",
         hint="its last log lines tell why",
         log=instance.target.last_lines(),
     )

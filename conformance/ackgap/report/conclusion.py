@@ -42,6 +42,7 @@ class Question:
     partial: bool = False  # only chosen scenarios were played: no certificate
     own: bool = False  # the target ships with the kit: a broken scenario is the kit's fault
     waivers: tuple[Waiver, ...] = ()
+    cut_short: str = ""  # why the run ended before everything was played; the target is to blame
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -189,7 +190,7 @@ def _profile(contract: Contract, rows: Sequence[dict[str, Any]], name: str, ques
         for verdict in ("pass", "fail", "not_exercised", "not_observable", "inconclusive", "waived")
     }
     musts = [row for row in mine if row["level"] == "MUST"]
-    whole = not question.partial and not question.requirements
+    whole = not question.partial and not question.requirements and not question.cut_short
     conformant = whole and bool(musts) and all(row["verdict"] in {"pass", "not_observable"} for row in musts)
     planned = sorted(r.id for r in contract.demanded(name) if r.status == "planned" and r.role == "gateway")
     return {"conformant": conformant, **counts, "planned": planned}
@@ -201,7 +202,10 @@ def _exit(
     musts = [row for row in rows if row["level"] == "MUST"]
     failed = [row["id"] for row in musts if row["verdict"] == "fail"]
     if failed:
-        return Exit.DOES_NOT_HOLD, f"not conformant: {', '.join(failed)}"
+        more = f"; {question.cut_short}" if question.cut_short else ""
+        return Exit.DOES_NOT_HOLD, f"not conformant: {', '.join(failed)}{more}"
+    if question.cut_short:
+        return Exit.TARGET, f"cut short: {question.cut_short}"
     broken = sorted({s["id"] for s in scenarios if s["verdict"] != "ok"})
     if broken and question.own:
         return Exit.KIT, f"fault in the kit: broken scenarios {', '.join(broken)}"
