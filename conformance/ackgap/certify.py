@@ -93,6 +93,7 @@ async def certify(order: Order) -> Certified:
             own=order.target == "reference",
             waivers=waivers,
             cut_short=result.cut_short,
+            not_applicable=plan.not_applicable(scenarios),
         )
         conclusion = conclude(contract, judgement, played, question)
         report = document.document(
@@ -187,6 +188,7 @@ def recheck(path: Path) -> tuple[dict[str, Any], list[str]]:
             own=asked["own"],
             waivers=tuple(Waiver(**w) for w in asked["waivers"]),
             cut_short=asked.get("cut_short", ""),
+            not_applicable=asked.get("not_applicable", {}),
         )
         played = tuple(
             PlayedScenario(

@@ -26,6 +26,18 @@ class Plan:
     instances: tuple[PlannedInstance, ...]
     left_out: dict[str, str]
 
+    def not_applicable(self, scenarios: Sequence[Scenario]) -> dict[str, str]:
+        """Requirements that only left-out scenarios would exercise, each with the reason."""
+        needed: dict[str, list[str]] = {}
+        for scenario in scenarios:
+            for requirement in scenario.exercises:
+                needed.setdefault(requirement, []).append(scenario.id)
+        return {
+            requirement: self.left_out[ids[0]]
+            for requirement, ids in sorted(needed.items())
+            if all(i in self.left_out for i in ids)
+        }
+
     @property
     def size(self) -> int:
         """How many scenarios are played, over all settings."""
@@ -79,4 +91,8 @@ def fits(scenario: Scenario, setting: Setting) -> bool:
 
 
 def _why(scenario: Scenario) -> str:
-    return f"needs {scenario.applies_to} with {scenario.timeout} timeout, which the target cannot be set to"
+    flag = {"enforced": "resync enforced", "unforced": "resync not enforced"}.get(scenario.applies_to, "")
+    timeout = {"other": "a gap timeout other than the default", "default": "the default gap timeout"}.get(
+        scenario.timeout, ""
+    )
+    return f"needs {' and '.join(part for part in (flag, timeout) if part)}, which the target cannot be set to"

@@ -43,6 +43,7 @@ class Question:
     own: bool = False  # the target ships with the kit: a broken scenario is the kit's fault
     waivers: tuple[Waiver, ...] = ()
     cut_short: str = ""  # why the run ended before everything was played; the target is to blame
+    not_applicable: Mapping[str, str] = field(default_factory=dict)  # requirement -> which setting the target lacks
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +72,10 @@ def conclude(
         fitting = [w for w in question.waivers if fnmatch.fnmatchcase(finding.requirement, w.requirement)]
         covering, waived = _covering(finding, fitting, judgement)
         needed += covering
-        rows.append(_row(requirement, finding, covering if waived else ()))
+        row = _row(requirement, finding, covering if waived else ())
+        if row["verdict"] == "not_exercised" and requirement.id in question.not_applicable:
+            row |= {"verdict": "not_observable", "reason": question.not_applicable[requirement.id]}
+        rows.append(row)
     stale = _stale(question, rows, needed)
     scenarios = _scenarios(judgement, played)
     included = [name for name in PROFILES if any(set(PROFILES[name]) <= set(PROFILES[p]) for p in question.profiles)]
@@ -193,7 +197,10 @@ def _profile(contract: Contract, rows: Sequence[dict[str, Any]], name: str, ques
     whole = not question.partial and not question.requirements and not question.cut_short
     conformant = whole and bool(musts) and all(row["verdict"] in {"pass", "not_observable"} for row in musts)
     planned = sorted(r.id for r in contract.demanded(name) if r.status == "planned" and r.role == "gateway")
-    return {"conformant": conformant, **counts, "planned": planned}
+    lacking = sorted(
+        row["id"] for row in mine if row["verdict"] == "not_observable" and row["id"] in question.not_applicable
+    )
+    return {"conformant": conformant, **counts, "planned": planned, "not_applicable": lacking}
 
 
 def _exit(

@@ -37,7 +37,9 @@ def show(report: dict[str, Any], console: Console, *, quiet: bool = False) -> No
     for name, profile in report["profiles"].items():
         counts = ", ".join(f"{profile[k]} {k}" for k in STYLES if profile.get(k))
         word = "[green]conformant[/]" if profile["conformant"] else "[red]no certificate[/]"
-        console.print(f"profile [bold]{name}[/]: {word} ({counts})", highlight=False)
+        lacking = profile.get("not_applicable")
+        limits = f"; without {', '.join(lacking)}, for which it lacks the setting" if lacking else ""
+        console.print(f"profile [bold]{name}[/]: {word} ({counts}){limits}", highlight=False)
     console.print(
         f"exit code {report['exit_code']}: {escape(harmless(report['why']))}", highlight=False, soft_wrap=True
     )
@@ -84,6 +86,8 @@ def _notes(report: dict[str, Any], console: Console) -> None:
     fallback = report["environment"].get("bus_fallback")
     if fallback:
         console.print(f"note: {escape(fallback)}", highlight=False)
+    for reason, ids in _left_out(report):
+        console.print(f"note: not applicable: {reason}: {', '.join(ids)}", highlight=False, soft_wrap=True)
     for note in report["notes"]:
         console.print(f"note: {escape(harmless(note))}", highlight=False, soft_wrap=True)
     certified = report.get("question", {}).get("gap_timeout_ms")
@@ -95,6 +99,14 @@ def _notes(report: dict[str, Any], console: Console) -> None:
         f"scenario {timing['longest_scenario_s']:.1f} s, round trip p50 {timing['round_trip_ms']['p50']:.1f} ms)",
         highlight=False,
     )
+
+
+def _left_out(report: dict[str, Any]) -> list[tuple[str, list[str]]]:
+    """Scenarios that were not played, by the reason."""
+    reasons: dict[str, list[str]] = {}
+    for scenario, reason in sorted(report["environment"].get("left_out", {}).items()):
+        reasons.setdefault(reason, []).append(scenario)
+    return sorted(reasons.items())
 
 
 def _told(observations: list[dict[str, Any]]) -> Iterator[str]:
