@@ -56,7 +56,9 @@ def cluster(kafka_image, tmp_path_factory):
     log = tmp_path_factory.mktemp("kafka") / "kafka.log"
     port = free_port()
     network = RunNetwork(f"tests-{os.getpid()}-{port}")
-    broker = RunContainer(kafka_image, network=network, log=log, env=environment(port), alias="kafka", ports={HOST_PORT: port})
+    broker = RunContainer(
+        kafka_image, network=network, log=log, env=environment(port), alias="kafka", ports={HOST_PORT: port}
+    )
 
     async def up():
         await network.start()

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 from confluent_kafka.admin import AdminClient, NewTopic
-from tests.certifying import certify
 
 from ackgap.target.process import free_port
+from tests.certifying import certify
 
 TARGETS = Path(__file__).parent / "targets"
 SLOWER_S = 25  # what a container may cost beyond the same run as a command

@@ -19,7 +19,10 @@ def node_gateway(folder: Path) -> Path:
 
 def go_sources(folder: Path) -> Path:
     """The sources of the Gateway in Go, to be changed or built."""
-    for path in (*(HERE / "go").glob("*.go"), *((HERE / "go") / n for n in ("go.mod", "go.sum", "gateway.yaml", "Dockerfile"))):
+    for path in (
+        *(HERE / "go").glob("*.go"),
+        *((HERE / "go") / n for n in ("go.mod", "go.sum", "gateway.yaml", "Dockerfile")),
+    ):
         shutil.copy(path, folder / path.name)
     return folder
 
