@@ -15,6 +15,7 @@ from typing import Any
 from ackgap import history
 from ackgap.bus.opening import checked
 from ackgap.contract import Contract, ContractError, load
+from ackgap.contract_folder import open_folder
 from ackgap.harness.inprocess import run_in_process
 from ackgap.harness.instance import Instance
 from ackgap.harness.plan import Plan, make_plan, settings_of
@@ -46,6 +47,7 @@ class Order:
     out: Path | None = None
     waivers: Path | None = None
     gap_timeout_ms: int | None = None
+    contract: Path | None = None  # folder; None: the one that ships with the kit
     on_progress: Callable[[Progress], None] = field(default=lambda _: None)
     on_failure: Callable[[str], None] | None = None  # called while everything still runs, with what runs where
 
@@ -62,14 +64,14 @@ class Certified:
 async def certify(order: Order) -> Certified:
     """Run the suite. Raises what `ackgap.harness.blame` knows how to put into words and exit codes."""
     began = time.monotonic()
-    contract = load()
+    contract = load() if order.contract is None else open_folder(order.contract)
     for profile in order.profiles:
         contract.demanded(profile)
     spec = find_target(order.target, contract)
     scenarios = catalogue.select(contract, order.scenarios, seed=order.seed)
     waivers = _waivers(order, contract, scenarios)
     settings = settings_of(spec, contract.constants, gap_timeout_ms=order.gap_timeout_ms)
-    plan = make_plan(scenarios, settings, run_id=uuid.uuid4().hex[:8], seed=order.seed)
+    plan = make_plan(scenarios, settings, run_id=uuid.uuid4().hex[:8], seed=order.seed, constants=contract.constants)
     if not plan.size:
         raise ContractError("none of the chosen scenarios can be played with the settings that the target allows")
     started = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
@@ -117,9 +119,17 @@ async def _run(
     if spec.kind == "python":
         if order.bus:
             raise ContractError(f"--bus {order.bus}: a `python` target is played in virtual time and has no bus")
-        return run_in_process(plan=plan, spec=spec, folder=folder, seed=order.seed, on_progress=order.on_progress)
+        return run_in_process(
+            plan=plan, spec=spec, folder=folder, seed=order.seed, on_progress=order.on_progress,
+            constants=contract.constants,
+        )  # fmt: skip
     surroundings = Surroundings(
-        spec=spec, bus=bus_for(spec, order.bus), image=order.kafka_image, run_id=plan.run_id, folder=folder
+        spec=spec,
+        bus=bus_for(spec, order.bus),
+        image=order.kafka_image,
+        run_id=plan.run_id,
+        folder=folder,
+        constants=contract.constants,
     )
 
     async def hold(recorder: Recorder, instances: Sequence[Instance]) -> None:
@@ -154,11 +164,11 @@ def find_target(name: str, contract: Contract) -> TargetSpec:
     if name == "reference":
         from ackgap import __version__  # noqa: PLC0415
 
-        return reference(version=__version__)
+        return reference(version=__version__, contract=contract)
     if name.startswith("reference:"):
         from ackgap.target.faulty import find  # noqa: PLC0415
 
-        return find(name.removeprefix("reference:"))
+        return find(name.removeprefix("reference:"), contract)
     path = Path(name)
     if path.suffix in {".yaml", ".yml", ".json"}:
         return descriptor.load(path, contract)

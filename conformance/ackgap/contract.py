@@ -28,7 +28,10 @@ class ContractError(ValueError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Requirement:
-    """One row of the requirement catalogue. `interpretation` is "" unless `basis` is `interpretation`."""
+    """One row of the requirement catalogue. `interpretation` is "" unless `basis` is `interpretation`.
+
+    `rests_on` names the constants at whose value the requirement is tested: evidence for one value says nothing of another.
+    """
 
     id: str
     level: Level
@@ -42,6 +45,7 @@ class Requirement:
     antecedent: str
     convicted_by: str
     status: Literal["active", "planned"]
+    rests_on: tuple[str, ...] = ()
 
     @property
     def group(self) -> str:
@@ -136,7 +140,7 @@ def load(folder: Path | None = None) -> Contract:
     rows = _mapping(load_yaml(root / "requirements.yaml"), root / "requirements.yaml").get("requirements", [])
     try:
         constants = Constants(**head["constants"])
-        requirements = {row["id"]: Requirement(**{**row, "tiers": tuple(row["tiers"])}) for row in rows}
+        requirements = {row["id"]: _requirement(row) for row in rows}
     except (KeyError, TypeError) as error:
         raise ContractError(f"{root}: contract.yaml or requirements.yaml lacks or misnames a field: {error}") from error
     if len(requirements) != len(rows):
@@ -149,6 +153,10 @@ def load(folder: Path | None = None) -> Contract:
         requirements=MappingProxyType(requirements),
         registry=_registry(root),
     )
+
+
+def _requirement(row: dict[str, Any]) -> Requirement:
+    return Requirement(**{**row, "tiers": tuple(row["tiers"]), "rests_on": tuple(row.get("rests_on", ()))})
 
 
 def _mapping(value: Any, path: Path) -> dict[str, Any]:

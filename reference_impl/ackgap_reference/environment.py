@@ -9,6 +9,8 @@ from typing import Any
 
 import yaml
 
+from ackgap.contract import Constants, ContractError, load
+
 
 class SettingsError(ValueError):
     """One or more settings cannot be used; `problems` has one sentence for each."""
@@ -53,6 +55,21 @@ def read_all(
     if problems:
         raise SettingsError(problems)
     return values
+
+
+def constants_told(environment: Mapping[str, str] | None = None, config: Path | None = None) -> Constants:
+    """The constants of the contract folder that `CONTRACT` names, or of the shipped one. Raises SettingsError."""
+    source = os.environ if environment is None else environment
+    given = _file(config).get("contract", "") if config is not None else ""
+    return constants_of(str(source.get("CONTRACT", given)))
+
+
+def constants_of(folder: str) -> Constants:
+    """The constants of a contract folder, of the shipped one for "". Raises SettingsError."""
+    try:
+        return load(Path(folder) if folder else None).constants
+    except ContractError as error:
+        raise SettingsError([f"CONTRACT is {folder!r}; expected a contract folder: {error}"]) from error
 
 
 def _file(path: Path) -> dict[str, Any]:

@@ -187,7 +187,7 @@ class Gateway:
 
     def read(self, value: bytes | None) -> Event | Dropped:
         """How a payload is read; a seam of its own so that a reading can be replaced."""
-        return read(value)
+        return read(value, self.constants)
 
     def transition(self, state: State, given: stream.Input, now: int) -> stream.Outcome:
         """How a stream moves; a seam of its own so that a decision can be replaced."""
@@ -309,10 +309,10 @@ class Gateway:
         self.count[name] = self.count.get(name, 0) + 1
 
 
-def build(*, gap_timeout_ms: int, resync_enforced: bool, seed: int) -> Gateway:
-    """A fresh core for one setting; see `ackgap.target.core.CoreFactory`."""
+def build(*, gap_timeout_ms: int, resync_enforced: bool, seed: int, constants: Constants | None = None) -> Gateway:
+    """A fresh core for one setting; see `ackgap.target.core.CoreFactory`. `constants` may be those of another contract."""
     rules = Rules(gap_timeout=gap_timeout_ms * NS_PER_MS, enforced=resync_enforced)
-    return Gateway(rules=rules, seed=seed, constants=load().constants)
+    return Gateway(rules=rules, seed=seed, constants=constants or load().constants)
 
 
 def _string(value: Any) -> str | None:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ackgap.contract import Constants
+from ackgap.contract import Constants, load
 
 MAX_BYTES = 1 << 20
 MAX_DEPTH = 64
@@ -53,8 +53,9 @@ class Dropped:
     reason: str
 
 
-def read(value: bytes | None) -> Event | Dropped:
-    """Read one record of the activation topic, flat or in a CloudEvents envelope."""
+def read(value: bytes | None, constants: Constants | None = None) -> Event | Dropped:
+    """Read one record of the activation topic, flat or in a CloudEvents envelope; types as the contract names them."""
+    constants = constants or load().constants
     if value is None:
         return Dropped("empty")
     if len(value) > MAX_BYTES:
@@ -74,13 +75,13 @@ def read(value: bytes | None) -> Event | Dropped:
         return Dropped("too_deep")
     if "specversion" in document:
         body = document.get("data")
-        if document.get("type") != "activation_updated" or document.get("specversion") != "1.0":
+        if document.get("type") != constants.activation_envelope_type or document.get("specversion") != "1.0":
             return Dropped("other_type")
         if not (_text(document.get("id")) and _text(document.get("source"))):
             return Dropped("bad_envelope")
     else:
         body = document
-        if body.get("type", "ActivationUpdated") != "ActivationUpdated":
+        if body.get("type", constants.activation_body_type) != constants.activation_body_type:
             return Dropped("other_type")
     return _event(body, raw) if isinstance(body, dict) else Dropped("bad_body")
 

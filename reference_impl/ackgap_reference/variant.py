@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from ackgap.contract import load
+from ackgap.contract import Constants, load
 from ackgap_reference.gateway import Effect, Gateway
 from ackgap_reference.stream import NS_PER_MS, Rules
 
@@ -21,10 +21,12 @@ class Variant:
     gateway: type[Gateway]
     rules: RuleChange = lambda rules: rules
 
-    def __call__(self, *, gap_timeout_ms: int, resync_enforced: bool, seed: int) -> Gateway:
+    def __call__(
+        self, *, gap_timeout_ms: int, resync_enforced: bool, seed: int, constants: Constants | None = None
+    ) -> Gateway:
         """Build it; see `ackgap.target.core.CoreFactory`."""
         rules = Rules(gap_timeout=gap_timeout_ms * NS_PER_MS, enforced=resync_enforced)
-        return self.gateway(rules=self.rules(rules), seed=seed, constants=load().constants)
+        return self.gateway(rules=self.rules(rules), seed=seed, constants=constants or load().constants)
 
 
 class LaterGateway(Gateway):

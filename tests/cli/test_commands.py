@@ -290,7 +290,7 @@ def test_validate_knows_every_example_by_its_keys():
         ("activation-ack-envelope", "ack-message"),
     ):
         for path in (root / name / "valid").glob("*.json"):
-            assert infer(json.loads(path.read_text())) == kind, path
+            assert infer(json.loads(path.read_text()), load().constants) == kind, path
 
 
 def test_doctor_has_a_line_for_everything():

@@ -8,6 +8,7 @@ import aiohttp
 import pytest
 from yarl import URL
 
+from ackgap.contract import load
 from ackgap.peers.http import WorldServiceServer
 from ackgap.peers.worldservice import ScriptedWorldService, address
 from ackgap.scenario.emission import StreamPlan
@@ -75,7 +76,7 @@ def test_an_answer_for_all_requests_never_ends():
     ],
 )
 def test_ids_are_decoded_once(target, expected):
-    assert address(target) == expected
+    assert address(target, load().constants) == expected
 
 
 def over_http(found, body):

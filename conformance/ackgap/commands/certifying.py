@@ -59,6 +59,12 @@ from ackgap.report.terminal import harmless
     type=click.IntRange(200, 600_000),
     help="Shorter timeout for local loops; no certificate of the default.",
 )
+@click.option(
+    "--contract",
+    type=click.Path(path_type=Path),
+    metavar="FOLDER",
+    help="Judge by this contract folder, a changed copy of the kit's. Default: the one that ships with the kit.",
+)
 @click.option("--keep", is_flag=True, help="After a failure, leave everything running until Enter is pressed.")
 @click.option("--quiet", is_flag=True, help="Only failures and the verdict.")
 @click.option("--format", "shape", type=click.Choice(["table", "json"]), default="table", help="What to print.")
@@ -74,6 +80,7 @@ def certify(  # noqa: PLR0917  (click passes every option)
     waivers: Path | None,
     out: Path | None,
     gap_timeout_ms: int | None,
+    contract: Path | None,
     keep: bool,
     quiet: bool,
     shape: str,
@@ -86,7 +93,7 @@ def certify(  # noqa: PLR0917  (click passes every option)
     with _Shown(quiet=quiet or shape == "json") as shown:
         order = Order(
             target=target, profiles=profiles or ("resync",), bus=bus, kafka_image=kafka_image, scenarios=scenarios, requirements=requirements,
-            jobs=jobs, seed=seed, out=out, waivers=waivers, gap_timeout_ms=gap_timeout_ms, on_progress=shown.show,
+            jobs=jobs, seed=seed, out=out, waivers=waivers, gap_timeout_ms=gap_timeout_ms, contract=contract, on_progress=shown.show,
             on_failure=_wait_for_enter if keep else None,
         )  # fmt: skip
         try:

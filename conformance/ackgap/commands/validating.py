@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from ackgap.contract import Contract, load
+from ackgap.contract import Constants, Contract, load
 from ackgap.harness.blame import Exit
 from ackgap.report.terminal import harmless
 
@@ -64,7 +64,7 @@ def check(text: str, schema: str | None, contract: Contract) -> list[dict[str, s
         document = json.loads(text)
     except (ValueError, RecursionError) as error:
         return [{"schema": "json", "pointer": "", "reason": f"not JSON: {error}"}]
-    kind = schema or infer(document)
+    kind = schema or infer(document, contract.constants)
     found = []
     for problem in contract.validator(kind).iter_errors(document):
         deepest = problem
@@ -75,15 +75,15 @@ def check(text: str, schema: str | None, contract: Contract) -> list[dict[str, s
     return found
 
 
-def infer(document: Any) -> str:
+def infer(document: Any, constants: Constants) -> str:
     """Which schema a message is meant to follow, by its keys."""
     if not isinstance(document, dict):
         return "activation-message"
     body = document.get("data", document) if "specversion" in document else document
     kind = document.get("type")
-    if kind in {"activation_ack", "ActivationAck"} or (isinstance(body, dict) and "ack_ts" in body):
+    if kind in {constants.ack_envelope_type, constants.ack_body_type} or (isinstance(body, dict) and "ack_ts" in body):
         return "ack-message"
-    if kind in {"activation_updated", "ActivationUpdated"} or "specversion" in document:
+    if kind in {constants.activation_envelope_type, constants.activation_body_type} or "specversion" in document:
         return "activation-message"
     if "state" in document and "state_hash" in document:
         return "activation-snapshot"

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType
 
+from ackgap.contract import Constants
 from ackgap.harness.plan import Plan, PlannedInstance
 from ackgap.harness.real import Played
 from ackgap.harness.run import Progress, RunResult
@@ -21,12 +22,18 @@ PATIENCE_S = 30.0  # a scenario takes a few ms: a core that needs this long neve
 
 
 def run_in_process(
-    *, plan: Plan, spec: TargetSpec, folder: Path, seed: int, on_progress: Callable[[Progress], None]
+    *,
+    plan: Plan,
+    spec: TargetSpec,
+    folder: Path,
+    seed: int,
+    on_progress: Callable[[Progress], None],
+    constants: Constants | None = None,
 ) -> RunResult:
     """Play a plan against a core, recording into `folder`. Raises TargetError."""
     began = time.monotonic()
     on_progress(Progress(phase="starting", detail=spec.python))
-    factory = core_factory(spec)
+    factory = core_factory(spec, constants)
     startup_s = time.monotonic() - began
     played: list[Played] = []
     path = folder / "history.jsonl"
@@ -36,7 +43,9 @@ def run_in_process(
             file.write(to_line(observation) + "\n")
 
         for planned in plan.instances:
-            run = VirtualRun(factory=factory, setting=planned.setting, sink=sink, seed=seed, tiers=spec.tiers)
+            run = VirtualRun(
+                factory=factory, setting=planned.setting, sink=sink, seed=seed, tiers=spec.tiers, constants=constants
+            )
             course = _Course(run, planned, played, plan.size, on_progress)
             with _Watchdog(spec, course):
                 try:

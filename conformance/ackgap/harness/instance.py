@@ -55,7 +55,8 @@ class Instance:
         self.own_topics = not named.activation_topic
         self.partitions = PARTITIONS
         self.run_id = run_id
-        self.service = ScriptedWorldService()
+        self.constants = surroundings.constants
+        self.service = ScriptedWorldService(self.constants)
         self.server = WorldServiceServer(self.service, on_request=self._requested, on_answer=self._answered)
         self.log = surroundings.folder / f"target-{self.name}.log"
         self.target: Target | None = None

@@ -32,7 +32,7 @@ class Markers:
         self.number += 1
         plan = marker_plan(self.world, f"m{self.number}")
         recorder, instance = self.instance.recorder, self.instance
-        value = encode(plan.body(1), "enveloped")
+        value = encode(plan.body(1), "enveloped", instance.constants)
         sent = recorder.now()
         await instance.deliver(world_id=self.world, key=self.world, value=value, partition=partition)
         named = (self.world, plan.run_id, 1)
@@ -67,7 +67,8 @@ class Markers:
         trips, gates, relays = [], [], []
         for number in range(1, SAMPLES + 1):
             plan = marker_plan(world, f"c{number}")
-            delivered = await instance.deliver(world_id=world, key=world, value=encode(plan.body(1), "enveloped"))
+            value = encode(plan.body(1), "enveloped", instance.constants)
+            delivered = await instance.deliver(world_id=world, key=world, value=value)
             named = (world, plan.run_id, 1)
             if not await instance.until(named, lambda named=named: named in instance.acked, 30.0):  # type: ignore[misc]
                 break

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from ackgap.bus import Bus, BusError, open_bus
 from ackgap.containers.network import RunNetwork
+from ackgap.contract import Constants, load
 from ackgap.target.container import build_image
 from ackgap.target.guardian import Guardian
 from ackgap.target.process import free_port
@@ -14,7 +15,10 @@ from ackgap.target.spec import TargetSpec
 class Surroundings:
     """Started before the targets and closed after them. `listen` is where the kit's servers listen."""
 
-    def __init__(self, *, spec: TargetSpec, bus: str, image: str, run_id: str, folder: Path) -> None:
+    def __init__(
+        self, *, spec: TargetSpec, bus: str, image: str, run_id: str, folder: Path, constants: Constants | None = None
+    ) -> None:
+        self.constants = constants or load().constants
         self.spec, self.bus_choice, self.image, self.folder = spec, bus, image, folder
         self.network = RunNetwork(run_id) if spec.in_container or bus == "container" else None
         self.guardian = Guardian()

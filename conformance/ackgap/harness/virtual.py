@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from ackgap.contract import Constants
 from ackgap.harness.arrivals import Arrivals, Kind, ripe_at
 from ackgap.harness.player import Ask, Barrier, Opening, Player, Produce, play
 from ackgap.harness.wire import stream_of, world_of
@@ -81,7 +82,9 @@ class VirtualRun:
         seed: int = 1,
         latencies: Latencies | None = None,
         tiers: tuple[str, ...] = ("ack", "relay", "gate"),
+        constants: Constants | None = None,
     ) -> None:
+        self.constants = constants
         self.factory, self.setting, self.sink, self.seed = factory, setting, sink, seed
         self.latencies = latencies or Latencies()
         self.tiers = tiers
@@ -161,7 +164,7 @@ class _Played:
         self.core: GatewayCore = run.factory(
             gap_timeout_ms=run.setting.gap_timeout_ms, resync_enforced=run.setting.resync_enforced, seed=run.seed
         )
-        self.service = ScriptedWorldService()
+        self.service = ScriptedWorldService(run.constants)
         self.queue: list[tuple[int, int, Callable[[], None]]] = []
         self.order = 0
         self.offset = 0
@@ -315,7 +318,7 @@ class _Played:
             alias="", world_id=f"{self.cast.worlds[0]}-barrier", run_id=f"b{self.markers}", first=1,
             plan=(("freeze", "marker", "long"),), form="enveloped",
         )  # fmt: skip
-        self._append(plan.world_id, plan.world_id, encode(plan.body(1), "enveloped"))
+        self._append(plan.world_id, plan.world_id, encode(plan.body(1), "enveloped", self.run_.constants))
 
     # --- the world around the core -----------------------------------------------------------------------------
 

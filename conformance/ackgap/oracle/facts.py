@@ -204,8 +204,8 @@ class Instance:
     """One started target in one setting."""
 
     name: str
+    gap_timeout_ms: int  # the contract's default until the history tells the setting
     resync_enforced: bool = False
-    gap_timeout_ms: int = 3000
     tiers: frozenset[str] = frozenset({"ack"})
     virtual: bool = False
     settle_ms: float = 200.0

@@ -104,7 +104,11 @@ class Judge:
     # --- who is concerned --------------------------------------------------------------------------------------
 
     def _instance(self, name: str) -> Instance:
-        return self.bench.instances.setdefault(name, Instance(name=name))
+        known = self.bench.instances.get(name)
+        if known is None:
+            known = Instance(name=name, gap_timeout_ms=self.bench.contract.constants.gap_timeout_ms)
+            self.bench.instances[name] = known
+        return known
 
     def _world(self, instance: str, world_id: str) -> World:
         home = self._instance(instance)

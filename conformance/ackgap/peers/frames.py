@@ -24,7 +24,7 @@ class FrameMap:
             document = json.loads(frame)
         except (ValueError, RecursionError):
             return frame
-        found: dict[str, Any] = {"type": "ActivationUpdated"}
+        found: dict[str, Any] = {}
         for name, pointer in self.pointers.items():
             try:
                 value = pointed(document, pointer)

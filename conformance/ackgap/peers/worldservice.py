@@ -6,10 +6,11 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 from urllib.parse import unquote, urlsplit
 
+from ackgap.contract import Constants, load
 from ackgap.scenario.model import Answer, Behaviour
 
 Endpoint = Literal["state_hash", "snapshot", "entry", "other"]
-PREFIX, ACTIVATION, PROBE = "/worlds/", "/activation", "/activation/state_hash"
+PLACE = "{world_id}"  # where a path template of the contract has the world
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,9 +44,10 @@ class _World:
 
 
 class ScriptedWorldService:
-    """Truth and behaviour of many worlds."""
+    """Truth and behaviour of many worlds, at the paths that the contract names (the shipped one by default)."""
 
-    def __init__(self) -> None:
+    def __init__(self, constants: Constants | None = None) -> None:
+        self.constants = constants or load().constants
         self.worlds: dict[str, _World] = {}
         self.requests = 0
 
@@ -88,7 +90,7 @@ class ScriptedWorldService:
     def plan(self, method: str, target: str) -> PlannedAnswer:
         """Decide the answer to a request; `target` is path and query as they came over the wire."""
         self.requests += 1
-        world_id, endpoint = address(target)
+        world_id, endpoint = address(target, self.constants)
         world = self.worlds.get(world_id)
         script = self._next(world, endpoint)
         headers = {"Content-Type": "application/json"}
@@ -144,15 +146,25 @@ class ScriptedWorldService:
         )  # fmt: skip
 
 
-def address(target: str) -> tuple[str, Endpoint]:
+def address(target: str, constants: Constants | None = None) -> tuple[str, Endpoint]:
     """World id and endpoint of a request target; ids are decoded exactly once."""
+    constants = constants or load().constants
     parts = urlsplit(target) if not target.startswith("//") else urlsplit("/" + target.lstrip("/"))
     path = parts.path
-    if not path.startswith(PREFIX):
-        return "", "other"
-    rest = path[len(PREFIX) :]
-    if rest.endswith(PROBE):
-        return unquote(rest[: -len(PROBE)]), "state_hash"
-    if rest.endswith(ACTIVATION):
-        return unquote(rest[: -len(ACTIVATION)]), "entry" if "strategy_id=" in parts.query else "snapshot"
-    return unquote(rest.partition("/")[0]), "other"
+    templates: list[tuple[str, Endpoint]] = [
+        (constants.state_hash_path, "state_hash"),
+        (constants.snapshot_path, "entry" if "strategy_id=" in parts.query else "snapshot"),
+    ]
+    for template, endpoint in sorted(templates, key=lambda pair: -len(pair[0])):
+        world = _between(path, template)
+        if world is not None:
+            return unquote(world), endpoint
+    prefix = constants.snapshot_path.partition(PLACE)[0]
+    return unquote(path[len(prefix) :].partition("/")[0]) if path.startswith(prefix) else "", "other"
+
+
+def _between(path: str, template: str) -> str | None:
+    """What stands in a path where its template has the world, still encoded; None if the path is another one."""
+    prefix, _, suffix = template.partition(PLACE)
+    fits = len(path) >= len(prefix) + len(suffix) and path.startswith(prefix) and path.endswith(suffix)
+    return path[len(prefix) : len(path) - len(suffix)] if fits else None

@@ -4,6 +4,7 @@ import base64
 import json
 from typing import Any
 
+from ackgap.contract import Constants
 from ackgap.scenario.emission import StreamPlan, edited, encode, moment, token
 from ackgap.scenario.model import (
     Answer,
@@ -31,14 +32,14 @@ class CastError(ValueError):
     """A step that refers to something which the scenario does not have."""
 
 
-def cast(scenario: Scenario, setting: Setting, unique: str) -> Cast:
+def cast(scenario: Scenario, setting: Setting, unique: str, constants: Constants | None = None) -> Cast:
     """Cast a scenario for one setting. `unique` is part of every world id. Raises CastError."""
-    return _Casting(scenario, setting, unique).result()
+    return _Casting(scenario, setting, unique, constants).result()
 
 
 class _Casting:
-    def __init__(self, scenario: Scenario, setting: Setting, unique: str) -> None:
-        self.scenario, self.source = scenario, scenario.source
+    def __init__(self, scenario: Scenario, setting: Setting, unique: str, constants: Constants | None) -> None:
+        self.scenario, self.source, self.constants = scenario, scenario.source, constants
         self.worlds = self._worlds(unique)
         self.streams = self._streams()
         self.emitted: set[tuple[str, int]] = set()
@@ -136,7 +137,7 @@ class _Casting:
             self._emit(stream, sequence)
             change = {**how.get("change", {}), **how.get("add", {}), "drop": how.get("drop", ())}
             body = edited(stream.body(sequence), change)
-            value = encode(body, how.get("form", stream.form))
+            value = encode(body, how.get("form", stream.form), self.constants)
             for _ in range(how.get("copies", 1)):
                 self.steps.append(Deliver(world_id=stream.world_id, key=how.get("key", stream.world_id), value=value))
 
@@ -150,7 +151,7 @@ class _Casting:
         tag = token(stream.world_id, "override", str(self.overrides))
         change = {"requires_ack": False, "etag": f"o-{tag}", "state_hash": f"o-{tag}", "drop": ["sequence", "phase"]}
         body = edited(edited(base, change), given.get("change", {}))
-        value = encode(body, given.get("form", stream.form))
+        value = encode(body, given.get("form", stream.form), self.constants)
         self.steps.append(Deliver(world_id=stream.world_id, key=stream.world_id, value=value))
 
     def _do_invalid(self, given: Any, step: dict[str, Any]) -> None:
@@ -170,7 +171,7 @@ class _Casting:
         alias, sequence = self._split(item["event"])
         stream = self._stream(alias)
         body = edited(stream.body(sequence), item.get("change", {}))
-        return encode(body, item.get("form", stream.form))
+        return encode(body, item.get("form", stream.form), self.constants)
 
     def _do_wait(self, given: Any, step: dict[str, Any]) -> None:
         bounds = {}

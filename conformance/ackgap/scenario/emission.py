@@ -5,6 +5,8 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
+from ackgap.contract import Constants, load
+
 FREEZE = {"active": False, "freeze": True, "drain": False, "phase": "freeze"}
 DRAIN = {"active": True, "freeze": False, "drain": True, "phase": "freeze"}
 UNFREEZE = {"active": True, "freeze": False, "drain": False, "phase": "unfreeze"}
@@ -55,17 +57,18 @@ def edited(body: dict[str, Any], change: dict[str, Any]) -> dict[str, Any]:
     return result
 
 
-def encode(body: dict[str, Any], form: str) -> bytes:
-    """The record value: flat with its type, or in a CloudEvents envelope."""
+def encode(body: dict[str, Any], form: str, constants: Constants | None = None) -> bytes:
+    """The record value: flat with its type, or in a CloudEvents envelope; types as the contract names them."""
+    constants = constants or load().constants
     if form == "flat":
-        document: dict[str, Any] = {"type": "ActivationUpdated", **body}
+        document: dict[str, Any] = {"type": constants.activation_body_type, **body}
     else:
         tag = token(str(body.get("world_id")), str(body.get("run_id")), str(body.get("sequence")))
         document = {
             "specversion": "1.0",
             "id": f"evt-{tag}",
             "source": "ackgap/worldservice",
-            "type": "activation_updated",
+            "type": constants.activation_envelope_type,
             "time": body.get("ts") or moment(0),
             "datacontenttype": "application/json",
             "correlation_id": f"run-{tag[:6]}",

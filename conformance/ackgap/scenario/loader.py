@@ -45,7 +45,7 @@ def parse(source: Any, contract: Contract, *, path: str) -> Scenario:
         timeout=source.get("timeout", "default"),
         source=source,
         path=path,
-        weight_timeouts=_weight(source["steps"]),
+        weight_timeouts=_weight(source["steps"], contract.constants.gap_timeout_ms),
     )
 
 
@@ -54,12 +54,12 @@ def dump(scenario: Scenario) -> str:
     return yaml.safe_dump(scenario.source, sort_keys=False, allow_unicode=True, width=110)
 
 
-def _weight(steps: list[dict[str, Any]]) -> float:
+def _weight(steps: list[dict[str, Any]], timeout_ms: int) -> float:
     """How long the scenario lasts, in gap timeouts, roughly."""
     total = 0.0
     for step in steps:
         wait = step.get("wait", {})
-        total += wait.get("timeouts", 0) + wait.get("ms", 0) / 3000
+        total += wait.get("timeouts", 0) + wait.get("ms", 0) / timeout_ms
         total += 0.9 if "request" in wait or "answered" in wait else 0.0
     return total
 

@@ -7,7 +7,7 @@ import difflib
 import importlib
 from typing import Any
 
-from ackgap.contract import ContractError
+from ackgap.contract import Contract, ContractError
 from ackgap.target.reference import reference
 from ackgap.target.spec import TargetSpec
 
@@ -28,14 +28,14 @@ def strange_catalogue() -> dict[str, Any]:
     return found
 
 
-def find(name: str) -> TargetSpec:
+def find(name: str, contract: Contract | None = None) -> TargetSpec:
     """A faulty Gateway, or a strange one as `strange-NAME`, as a process. Raises ContractError if there is none."""
     faulty, strange = catalogue(), {PREFIX + n for n in strange_catalogue()}
     if name in strange:
-        return reference(core=f"{STRANGE}:{name.removeprefix(PREFIX)}", name=name)
+        return reference(core=f"{STRANGE}:{name.removeprefix(PREFIX)}", name=name, contract=contract)
     if name not in faulty:
         known = [*faulty, *sorted(strange)]
         near = difflib.get_close_matches(name, known, n=1)
         hint = f"; did you mean {near[0]}?" if near else "."
         raise ContractError(f"TARGET reference:{name}: there is no such Gateway{hint} Known are {', '.join(known)}")
-    return reference(core=f"{FAULTY}:{name}", name=f"faulty-{name}")
+    return reference(core=f"{FAULTY}:{name}", name=f"faulty-{name}", contract=contract)

@@ -1,18 +1,24 @@
 """A target that is a Python callable: imported, and built anew for every scenario."""
 
+import functools
 import importlib
+import inspect
 import sys
 import traceback
 from pathlib import Path
 
+from ackgap.contract import Constants
 from ackgap.target.core import CoreFactory
 from ackgap.target.spec import TargetError, TargetSpec
 
 QUOTED_LINES = 15
 
 
-def core_factory(spec: TargetSpec) -> CoreFactory:
-    """The callable that a `python` target names, found from the descriptor's folder too. Raises TargetError."""
+def core_factory(spec: TargetSpec, constants: Constants | None = None) -> CoreFactory:
+    """The callable that a `python` target names, found from the descriptor's folder too. Raises TargetError.
+
+    One that takes `constants` is given those of the contract that it is to follow.
+    """
     module, _, name = spec.python.partition(":")
     folder = str(Path(spec.workdir))
     if folder not in sys.path:
@@ -30,6 +36,8 @@ def core_factory(spec: TargetSpec) -> CoreFactory:
             f"target {spec.name}: {spec.python} is not callable",
             hint="name a callable that takes gap_timeout_ms, resync_enforced and seed, and returns a core",
         )
+    if constants is not None and "constants" in inspect.signature(found).parameters:
+        found = functools.partial(found, constants=constants)
     factory: CoreFactory = found
     return factory
 

@@ -2,14 +2,23 @@
 
 import sys
 
+from ackgap.contract import Contract, load
 from ackgap.target.spec import Observe, TargetSpec
 
 MODULE = "ackgap_reference.service.main"
 CORE = "ackgap_reference.gateway:build"
 
 
-def reference(*, core: str = CORE, name: str = "reference", version: str = "") -> TargetSpec:
-    """The reference Gateway as a process of its own; `core` may name another core factory."""
+def reference(
+    *, core: str = CORE, name: str = "reference", version: str = "", contract: Contract | None = None
+) -> TargetSpec:
+    """The reference Gateway as a process of its own, told to follow the contract (the shipped one by default).
+
+    `core` may name another core factory.
+    """
+    shipped = load()
+    contract = contract or shipped
+    told = {} if contract.folder == shipped.folder else {"CONTRACT": str(contract.folder)}
     return TargetSpec(
         name=name,
         version=version,
@@ -25,10 +34,11 @@ def reference(*, core: str = CORE, name: str = "reference", version: str = "") -
             "HTTP_PORT": "{port.http}",
             "LOG_LEVEL": "warning",
             "CORE": core,
+            **told,
         },
         ready_http="http://{host}:{port.http}/ready",
         observe=Observe(
-            gate="http://{host}:{port.http}/worlds/{world_id}/order-gate?run_id={run_id}",
+            gate="http://{host}:{port.http}" + contract.constants.gate_path + "?run_id={run_id}",
             relay="ws://{host}:{port.http}/ws",
             metrics="http://{host}:{port.http}/metrics",
         ),

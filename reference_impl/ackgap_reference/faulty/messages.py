@@ -64,7 +64,7 @@ class LaxSequence(Gateway):
                 body["sequence"] = int(body["sequence"])
             except ValueError:
                 return Dropped("bad_sequence")
-            return read(json.dumps(document).encode())
+            return read(json.dumps(document).encode(), self.constants)
         return super().read(value)
 
 
@@ -131,7 +131,7 @@ class AcksOverrides(Gateway):
         sequence = given.get("data", given).get("sequence")
         if sequence is None:
             return effects
-        body = {"type": "ActivationAck", "version": 1, "world_id": event.world_id, "run_id": event.run_id or "r",
+        body = {"type": self.constants.ack_body_type, "version": 1, "world_id": event.world_id, "run_id": event.run_id or "r",
                 "sequence": sequence, "phase": None}  # fmt: skip
         self.number += 1
         self.tokens[self.number] = ("ack", ("", ""))

@@ -3,15 +3,22 @@
 from dataclasses import replace
 from typing import Any
 
+from ackgap.contract import Constants
 from ackgap_reference import stream
 from ackgap_reference.faulty.fault import Faulty
 from ackgap_reference.gateway import Effect, Gateway, Key
-from ackgap_reference.stream import NS_PER_MS, Phase, SnapshotAnswered, State, refusal
+from ackgap_reference.stream import NS_PER_MS, Phase, Rules, SnapshotAnswered, State, refusal
 
 
 class NeverProbes(Gateway):
     def _perform(self, key: Key, effect: stream.Effect, now: int) -> list[Effect]:
         return [] if isinstance(effect, stream.Probe) else super()._perform(key, effect, now)
+
+
+class AlwaysDefaultTimeout(Gateway):
+    def __init__(self, *, rules: Rules, constants: Constants, **given: Any) -> None:
+        rules = replace(rules, gap_timeout=constants.gap_timeout_ms * NS_PER_MS)
+        super().__init__(rules=rules, constants=constants, **given)
 
 
 class FetchesFirst(Gateway):
@@ -182,10 +189,9 @@ FAULTY = (
     ),
     Faulty(
         name="always-default-timeout",
-        sentence="Waits 3000 ms whatever is configured.",
+        sentence="Waits the contract's default whatever is configured.",
         requirement="CFG-03",
-        gateway=Gateway,
-        rules=lambda r: replace(r, gap_timeout=3_000 * NS_PER_MS),
+        gateway=AlwaysDefaultTimeout,
     ),
     Faulty(
         name="fetches-first",

@@ -32,13 +32,17 @@ class GatewayService:
         self.settings = settings
         module, _, name = settings.core.partition(":")
         factory = getattr(importlib.import_module(module), name)
+        told = {"constants": settings.constants} if settings.contract else {}
         self.core: Gateway = factory(
-            gap_timeout_ms=settings.gap_timeout_ms, resync_enforced=settings.resync_enforced, seed=settings.seed
+            gap_timeout_ms=settings.gap_timeout_ms,
+            resync_enforced=settings.resync_enforced,
+            seed=settings.seed,
+            **told,
         )
         self.core.enveloped = settings.wire_form == "enveloped"
         self.core.timestamp = _wall_clock
         self.core.observe_ack = self._ack_begins
-        self.metrics = Metrics()
+        self.metrics = Metrics(settings.constants.ack_latency_metric)
         self.relay = RelayHub(self.metrics)
         self.open_acks: dict[int, int | None] = {}
         self.timer: asyncio.TimerHandle | None = None
@@ -59,6 +63,7 @@ class GatewayService:
         )
         self.http = HttpFace(
             gate=self.core.gate,
+            gate_path=settings.constants.gate_path,
             ready=lambda: self.consumer.assigned and not self.stopping,
             refresh=lambda: self.metrics.take_over(self.core.counters()),
             metrics=self.metrics,

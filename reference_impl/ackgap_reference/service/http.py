@@ -11,7 +11,6 @@ from ackgap_reference.service.metrics import Metrics
 from ackgap_reference.service.relay import RelayHub
 
 BODY_LIMIT = 65_536
-GATE_PREFIX, GATE_SUFFIX = "/worlds/", "/order-gate"
 
 
 class HttpFace:
@@ -21,12 +20,15 @@ class HttpFace:
         self,
         *,
         gate: Callable[[str, str], Mapping[str, Any]],
+        gate_path: str,
         ready: Callable[[], bool],
         refresh: Callable[[], None],
         metrics: Metrics,
         relay: RelayHub,
     ) -> None:
         self.gate, self.ready, self.refresh, self.metrics, self.relay = gate, ready, refresh, metrics, relay
+        self.gate_path = gate_path
+        self.gate_prefix, _, self.gate_suffix = gate_path.partition("{world_id}")
         self.runner: web.AppRunner | None = None
         self.port = 0
 
@@ -60,14 +62,14 @@ class HttpFace:
             return _problem(405, "Method not allowed", f"{request.method} is not offered here")
         if path in plain:
             return await plain[path]()
-        if path.startswith(GATE_PREFIX) and path.endswith(GATE_SUFFIX):
-            return self._gate(request, unquote(path[len(GATE_PREFIX) : -len(GATE_SUFFIX)]))
-        return _problem(404, "Not found", "known are /worlds/{world_id}/order-gate, /ws, /metrics, /health and /ready")
+        if path.startswith(self.gate_prefix) and path.endswith(self.gate_suffix):
+            return self._gate(request, unquote(path[len(self.gate_prefix) : len(path) - len(self.gate_suffix)]))
+        return _problem(404, "Not found", f"known are {self.gate_path}, /ws, /metrics, /health and /ready")
 
     def _gate(self, request: web.BaseRequest, world_id: str) -> web.Response:
         run_id = request.query.get("run_id")
         if not world_id or run_id is None:
-            return _problem(400, "Bad request", "expected /worlds/{world_id}/order-gate?run_id=R")
+            return _problem(400, "Bad request", f"expected {self.gate_path}?run_id=R")
         return web.json_response(dict(self.gate(world_id, run_id)))
 
     async def _health(self) -> web.Response:

@@ -4,8 +4,6 @@ from collections.abc import Mapping
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
-from ackgap.contract import load
-
 # Resolves 1 ms to 60 s.
 BUCKETS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000, 20_000, 30_000, 60_000)
 
@@ -13,11 +11,13 @@ BUCKETS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000, 20_000,
 class Metrics:
     """A registry of its own, so that several services can live in one process."""
 
-    def __init__(self) -> None:
+    def __init__(self, latency_name: str) -> None:
         self.registry = CollectorRegistry()
-        name = load().constants.ack_latency_metric
         self.latency = Histogram(
-            name, "From the application of an event to its confirmed ACK, ms", buckets=BUCKETS, registry=self.registry
+            latency_name,
+            "From the application of an event to its confirmed ACK, ms",
+            buckets=BUCKETS,
+            registry=self.registry,
         )
         self.gaps = Counter("activation_gap", "Gaps that opened", registry=self.registry)
         self.timeouts = Counter("activation_gap_timeout", "Gaps that outlived their timeout", registry=self.registry)

@@ -4,12 +4,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 
-from ackgap.contract import load
+from ackgap.contract import Constants
 from ackgap_reference.environment import (
     Rule,
     SettingsError,
     between,
     brokers,
+    constants_of,
+    constants_told,
     dotted,
     flag,
     one_of,
@@ -39,15 +41,20 @@ class Settings:
     log_level: str
     core: str
     seed: int
+    contract: str
+
+    @property
+    def constants(self) -> Constants:
+        """The constants of the contract folder that `contract` names, or of the shipped one."""
+        return constants_of(self.contract)
 
 
 def from_environment(environment: Mapping[str, str] | None = None, config: Path | None = None) -> Settings:
     """Settings from a file, overridden by the environment. Raises SettingsError naming every problem."""
-    return Settings(**read_all(_rules(), environment, config))
+    return Settings(**read_all(_rules(constants_told(environment, config)), environment, config))
 
 
-def _rules() -> list[Rule]:
-    constants = load().constants
+def _rules(constants: Constants) -> list[Rule]:
     rules = [
         Rule("kafka_brokers", "HOST:PORT, more separated by commas", brokers),
         Rule("worldservice_url", "an http:// or https:// URL", url),
@@ -65,6 +72,7 @@ def _rules() -> list[Rule]:
         Rule("log_level", "debug, info, warning or error", one_of("debug", "info", "warning", "error"), "info"),
         Rule("core", "module:callable of a core factory", dotted, "ackgap_reference.gateway:build"),
         Rule("seed", "a whole number", int, 1),
+        Rule("contract", "a contract folder, or nothing for the shipped one", str, ""),
     ]
     missing = {f.name for f in fields(Settings)} - {rule.name for rule in rules}
     if missing:

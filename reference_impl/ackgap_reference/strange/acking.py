@@ -111,7 +111,9 @@ class TalkativeAcks(Gateway):
         effect = super()._publish(key, event, now)
         document = json.loads(effect.value)
         body = document.get("data", document)
-        body.update({"gateway": "g-1", "hops": [1, {"deep": None}], "type": "ActivationAck", "weight": 0.5})
+        body.update(
+            {"gateway": "g-1", "hops": [1, {"deep": None}], "type": self.constants.ack_body_type, "weight": 0.5}
+        )
         whole = {"traceparent": "00-1-2-01", "subject": event.run_id, **document}
         return replace(effect, value=json.dumps(dict(sorted(whole.items())), indent=1).encode())
 
