@@ -107,6 +107,12 @@ class Gateway:
         self.count: dict[str, float] = {}
         self.number = 0
         self.observe_ack: Callable[[Event, int], None] | None = None
+        self.homes: dict[Key, int] = {}  # the partition that a stream came from
+        self.read_upto: dict[int, int] = {}  # next offset by partition
+        self.owned: frozenset[int] | None = None  # partitions assigned to this member; None where nobody assigns any
+        self.catching_up = False
+        self.changed: set[Key] = set()  # since whoever keeps them has cleared these
+        self.changed_worlds: set[str] = set()
 
     # --- inputs ------------------------------------------------------------------------------------------------
 
@@ -114,6 +120,7 @@ class Gateway:
         """One record of the activation topic."""
         offsets = self.offsets.setdefault(partition, Offsets())
         offsets.read(offset)
+        self.read_upto[partition] = max(self.read_upto.get(partition, 0), offset + 1)
         event = self.read(value)
         if isinstance(event, Dropped):
             self._bump(f'dropped_total{{reason="{event.reason}"}}')
@@ -123,6 +130,7 @@ class Gateway:
             effects = self._override(event)
             offsets.done(offset)
             return self._commits(effects)
+        self.homes[event.world_id, event.run_id] = partition
         self.places.setdefault((event.world_id, event.run_id, event.sequence), []).append((partition, offset))
         return self._commits(self._step((event.world_id, event.run_id), stream.Arrived(event), now))
 
@@ -167,6 +175,32 @@ class Gateway:
             heapq.heappop(self.timers)
         return None
 
+    # --- restart and rebalance ---------------------------------------------------------------------------------
+
+    def remember(self, key: Key, state: State, home: int | None) -> None:
+        """Take over a stream as it stood before a restart."""
+        self.states[key] = state
+        if home is not None:
+            self.homes[key] = home
+        if state.timer is not None:
+            self.number += 1
+            heapq.heappush(self.timers, (state.timer, self.number, key))
+
+    def assigned(self, committed: Mapping[int, int]) -> None:
+        """These partitions are ours from now on, with what the group has committed of each (0 or less: nothing).
+
+        Every gate is closed until `caught_up`: what came meanwhile is still to be read. Streams of a partition that
+        another member has read beyond us are forgotten: what we know of them is out of date.
+        """
+        self.owned, self.catching_up = frozenset(committed), True
+        overtaken = {p for p, offset in committed.items() if offset > self.read_upto.get(p, 0)}
+        for key in [key for key, home in self.homes.items() if home in overtaken]:
+            self._forget(key)
+
+    def caught_up(self) -> None:
+        """Everything that was in the log when the partitions were assigned has been read."""
+        self.catching_up = False
+
     # --- questions ---------------------------------------------------------------------------------------------
 
     def gate(self, world_id: str, run_id: str) -> dict[str, Any]:
@@ -175,7 +209,7 @@ class Gateway:
         if state is None:
             word, reason, applied = "closed", "unknown_stream", 0
         else:
-            word, reason = self._overridden(state).gate()
+            word, reason = self._elsewhere((world_id, run_id)) or self._overridden(state).gate()
             applied = state.applied
         return {"world_id": world_id, "run_id": run_id, "state": word, "reason": reason, "applied_sequence": applied}
 
@@ -202,6 +236,7 @@ class Gateway:
             self.runs[key[0]] = key[1]
         after, effects = self.transition(state, given, now)
         self.states[key] = after
+        self.changed.add(key)
         if isinstance(given, stream.Arrived):
             self.states.move_to_end(key)
         if after.timer is not None and after.timer != state.timer:
@@ -280,6 +315,7 @@ class Gateway:
         if gapped and not event.entry.held:
             self._bump('dropped_total{reason="override_in_gap"}')
             return []
+        self.changed_worlds.add(event.world_id)
         self.overrides.setdefault(event.world_id, {})[event.entry.strategy_id, event.entry.side] = event.entry
         return [Relay(frame=event.raw)]
 
@@ -302,8 +338,21 @@ class Gateway:
             return
         for key, state in self.states.items():
             if state.phase is Phase.FOLLOWING and not state.buffer and state.unacked is None:
-                del self.states[key]
+                self._forget(key)
                 return
+
+    def _forget(self, key: Key) -> None:
+        self.states.pop(key, None)
+        self.homes.pop(key, None)
+        self.changed.add(key)
+
+    def _elsewhere(self, key: Key) -> tuple[str, str] | None:
+        """Why what is known of a stream says nothing about its gate at this moment."""
+        if self.catching_up:
+            return "closed", "catching_up"
+        if self.owned is not None and self.homes.get(key, -1) not in self.owned:
+            return "closed", "not_assigned"
+        return None
 
     def _bump(self, name: str) -> None:
         self.count[name] = self.count.get(name, 0) + 1

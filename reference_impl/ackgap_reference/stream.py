@@ -20,6 +20,7 @@ from typing import Any
 from ackgap_reference.messages import Entry, Event
 
 NS_PER_MS = 1_000_000
+BUFFER_LIMIT = 1024  # events that wait behind a gap
 
 
 class Phase(Enum):
@@ -135,7 +136,7 @@ class Rules:
 
     gap_timeout: int
     enforced: bool
-    buffer_limit: int = 1024
+    buffer_limit: int = BUFFER_LIMIT
     backoff_first: int = 200 * NS_PER_MS
     backoff_most: int = 5_000 * NS_PER_MS
     ack_retry: int = 100 * NS_PER_MS

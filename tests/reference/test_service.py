@@ -2,116 +2,18 @@
 
 import asyncio
 import json
-import os
 import random
-import signal
-import sys
-from contextlib import asynccontextmanager
 
-import aiohttp
 import psutil
 import pytest
 
-from ackgap.broker import build
-from ackgap.bus import open_bus
-from ackgap.bus.transport import partition_of
-from ackgap.peers.http import WorldServiceServer
 from ackgap.peers.metrics import parse
 from ackgap.peers.relay import RelayClient, StalledClient
-from ackgap.peers.worldservice import ScriptedWorldService
-from ackgap.scenario.emission import StreamPlan, encode
 from ackgap.scenario.generators.hostile import payload
-from ackgap.target.process import free_port
 from ackgap_reference.service.settings import SettingsError, from_environment
+from tests.reference.running import KIND, plan, service_test
 
-PLAN = (("freeze", "a", "long"), ("unfreeze", "a", "long"))
 NEEDED = {"KAFKA_BROKERS": "h:9092", "WORLDSERVICE_URL": "http://h:1"}
-KIND = "embedded" if build.BINARY.is_file() else "mock"
-
-
-def plan(world, run="r"):
-    return StreamPlan(alias="", world_id=world, run_id=run, first=1, plan=PLAN, form="enveloped")
-
-
-class Running:
-    """A bus, a WorldService and one Gateway process."""
-
-    def __init__(self):
-        self.acks = []
-        self.process = None
-
-    async def deliver(self, world, *sequences):
-        for sequence in sequences:
-            self.service.emit(plan(world).body(sequence))
-            value = encode(plan(world).body(sequence), "enveloped")
-            await self.bus.produce(
-                topic="activation", partition=partition_of(world.encode(), 4), key=world.encode(), value=value
-            )
-
-    def acked(self, world):
-        return [a["sequence"] for a in self.acks if a["world_id"] == world]
-
-    async def until(self, holds, seconds=10):
-        async with asyncio.timeout(seconds):
-            while not holds():
-                await asyncio.sleep(0.005)
-
-    async def start(self):
-        self.port = free_port()
-        self.url = f"http://127.0.0.1:{self.port}"
-        env = {
-            **os.environ, "KAFKA_BROKERS": self.bus.bootstrap, "WORLDSERVICE_URL": self.server.url, "HTTP_PORT": str(self.port),
-            "GROUP_ID": "g", "GAP_TIMEOUT_MS": "300", "RESYNC_ENFORCED": "true", "ACK_TOPIC": "acks", "LOG_LEVEL": "error",
-        }  # fmt: skip
-        command = [sys.executable, "-m", "ackgap_reference.service.main", "gateway"]
-        self.process = await asyncio.create_subprocess_exec(*command, env=env, stderr=asyncio.subprocess.PIPE)
-        async with aiohttp.ClientSession() as session, asyncio.timeout(15):
-            while True:
-                try:
-                    async with session.get(self.url + "/ready") as response:
-                        if response.status == 200:
-                            return
-                except aiohttp.ClientError:
-                    pass
-                await asyncio.sleep(0.02)
-
-    async def stop(self, number=signal.SIGTERM):
-        if self.process is not None and self.process.returncode is None:
-            self.process.send_signal(number)
-            await asyncio.wait_for(self.process.wait(), 15)
-        return self.process.returncode if self.process else None
-
-    async def get(self, path):
-        async with aiohttp.ClientSession() as session, session.get(self.url + path) as response:
-            return response.status, await response.text()
-
-
-@asynccontextmanager
-async def running():
-    it = Running()
-    it.service = ScriptedWorldService()
-    it.server = WorldServiceServer(it.service, on_request=lambda *_: None, on_answer=lambda *_: None)
-    it.bus = open_bus(KIND)
-    await it.server.start()
-    await it.bus.start()
-    try:
-        await it.bus.create_topic("activation", 4)
-        await it.bus.create_topic("acks", 4)
-        await it.bus.follow("acks", lambda r: it.acks.append(json.loads(r.value)["data"]))
-        await it.start()
-        yield it
-    finally:
-        await it.stop(signal.SIGKILL)
-        await it.bus.close()
-        await it.server.close()
-
-
-def service_test(body):
-    async def turn():
-        async with running() as it:
-            await body(it)
-
-    asyncio.run(turn())
 
 
 def test_a_run_opens_the_gate_and_shows_in_the_metrics():

@@ -4,8 +4,11 @@ import asyncio
 import contextlib
 import importlib
 import logging
+import os
+import sqlite3
 import time
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -19,10 +22,13 @@ from ackgap_reference.service.metrics import Metrics
 from ackgap_reference.service.relay import RelayHub
 from ackgap_reference.service.resync import ResyncClient
 from ackgap_reference.service.settings import Settings
+from ackgap_reference.service.state import StateStore
+from ackgap_reference.stream import BUFFER_LIMIT
 
 log = logging.getLogger("ackgap.reference")
 
 DRAIN_S = 5.0
+DISK_FAILED = 74  # EX_IOERR
 
 
 class GatewayService:
@@ -39,6 +45,8 @@ class GatewayService:
             seed=settings.seed,
             **told,
         )
+        if settings.buffer_limit != BUFFER_LIMIT:
+            self.core.rules = replace(self.core.rules, buffer_limit=settings.buffer_limit)
         self.core.enveloped = settings.wire_form == "enveloped"
         self.core.timestamp = _wall_clock
         self.core.observe_ack = self._ack_begins
@@ -50,7 +58,13 @@ class GatewayService:
         self.drained = asyncio.Event()
         loop = asyncio.get_running_loop()
         self.loop = loop
-        self.consumer = ActivationConsumer(settings, loop, self._batch)
+        self.core.catching_up = True
+        self.state = StateStore(settings.state_db) if settings.state_db else None
+        self.unwritten: list[Any] = []  # effects that wait for what has led to them to be written
+        self.scheduled = False
+        self.consumer = ActivationConsumer(
+            settings, loop, on_batch=self._batch, on_assigned=self._assigned, on_caught_up=self.core.caught_up
+        )
         self.acks = RecordProducer(
             brokers=settings.kafka_brokers, topic=settings.ack_topic, loop=loop, report=self._ack_reported
         )
@@ -71,9 +85,12 @@ class GatewayService:
         )
 
     async def start(self) -> None:
-        """Listen, then join the group. Raises OSError if the port cannot be had."""
+        """Remember, listen, then join the group. Raises OSError if the port cannot be had, StoreError for a bad file."""
+        if self.state is not None:
+            self.state.restore(self.core, time.monotonic_ns())
         await self.http.start(self.settings.http_host, self.settings.http_port)
         self.consumer.start()
+        self._perform(())
         log.info("listening", extra={"host": self.settings.http_host, "port": self.http.port})
 
     async def stop(self) -> None:
@@ -84,11 +101,15 @@ class GatewayService:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self.drained.wait(), DRAIN_S)
         await self.consumer.stop()
+        self._settle()
         await self.acks.stop(DRAIN_S)
+        self._settle()
         await self.resync.close()
         if self.timer is not None:
             self.timer.cancel()
         await self.http.stop()
+        if self.state is not None:
+            self.state.close()
         log.info("stopped", extra={"counters": dict(self.core.counters())})
 
     # --- inputs of the core ------------------------------------------------------------------------------------
@@ -130,9 +151,36 @@ class GatewayService:
     def _ack_begins(self, event: Event, token: int) -> None:
         self.open_acks[token] = time.monotonic_ns()
 
+    def _assigned(self, committed: dict[int, int]) -> None:
+        self.core.assigned(committed)
+        self._perform(())
+
     # --- effects of the core -----------------------------------------------------------------------------------
 
     def _perform(self, effects: Iterable[Any]) -> None:
+        """Let effects happen; where there is a state file, once it holds what has led to them."""
+        if self.state is None:
+            self._do(effects)
+            return
+        self.unwritten += effects
+        if not self.scheduled:
+            self.scheduled = True
+            self.loop.call_soon(self._settle)
+
+    def _settle(self) -> None:
+        """Write what has changed in this turn of the loop, then let it take effect."""
+        self.scheduled = False
+        if self.state is None:
+            return
+        try:
+            self.state.write(self.core)
+        except sqlite3.Error:
+            log.critical("the state file cannot be written; the service ends and goes on from there", exc_info=True)
+            os._exit(DISK_FAILED)
+        effects, self.unwritten = self.unwritten, []
+        self._do(effects)
+
+    def _do(self, effects: Iterable[Any]) -> None:
         for effect in effects:
             match effect.kind:
                 case "publish_ack":

@@ -15,29 +15,48 @@ log = logging.getLogger("ackgap.reference.bus")
 BATCH = 500
 MOST_WAITING = 20_000  # records handed over and not processed yet; beyond it reading pauses
 COMMIT_EVERY_S = 0.25
+QUESTION_TIMEOUT_S = 5.0
 Handler = Callable[[list[Message]], None]
 
 
 class ActivationConsumer:
-    """Polls in a thread, hands batches to the event loop, commits only what it is told to."""
+    """Polls in a thread, hands batches to the event loop, commits only what it is told to.
 
-    def __init__(self, settings: Settings, loop: asyncio.AbstractEventLoop, on_batch: Handler) -> None:
+    `on_assigned` is told of the partitions and what the group has committed of each, `on_caught_up` when all of them
+    were read to their end; both in their place among the batches.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        loop: asyncio.AbstractEventLoop,
+        *,
+        on_batch: Handler,
+        on_assigned: Callable[[dict[int, int]], None],
+        on_caught_up: Callable[[], None],
+    ) -> None:
         self.topic, self.loop, self.on_batch = settings.activation_topic, loop, on_batch
+        self.on_assigned, self.on_caught_up = on_assigned, on_caught_up
+        known = {"group.instance.id": settings.group_instance_id} if settings.group_instance_id else {}
         self.consumer = Consumer(
             {
                 "bootstrap.servers": settings.kafka_brokers,
                 "group.id": settings.group_id,
                 "enable.auto.commit": False,
                 "enable.auto.offset.store": False,
+                "enable.partition.eof": True,
                 "auto.offset.reset": "earliest",
                 "fetch.wait.max.ms": 20,
                 "session.timeout.ms": 10_000,
                 "partition.assignment.strategy": "range",
                 "broker.address.family": "v4",
                 "log_level": 3,
+                **known,  # a member that is known by name comes back at once, without waiting for its ghost to time out
             }
         )
         self.assigned = False
+        self.fresh: list[TopicPartition] | None = None  # assigned a moment ago, not told yet
+        self.behind: dict[int, int | None] = {}  # partitions not read to their end yet, and where that was
         self.stopping = threading.Event()
         self.waiting = 0
         self.commits: dict[int, int] = {}
@@ -65,7 +84,7 @@ class ActivationConsumer:
 
     def _assigned(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         log.info("assigned", extra={"partitions": [p.partition for p in partitions]})
-        self.assigned = True
+        self.assigned, self.fresh = True, partitions
 
     def _revoked(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         self._write_commits(asynchronous=False)
@@ -79,12 +98,14 @@ class ActivationConsumer:
                 continue
             first = self.consumer.poll(0.05)
             messages = [] if first is None else [first, *self.consumer.consume(BATCH, 0)]
+            if self.fresh is not None:
+                self._begin(self.fresh)
             good = [m for m in messages if m.error() is None]
-            for message in messages:
-                self._tell(message.error())
             if good:
                 self.waiting += len(good)
                 self.loop.call_soon_threadsafe(self.on_batch, good)
+            for message in messages:
+                self._note(message)
             if time.monotonic() - written > COMMIT_EVERY_S:
                 written = time.monotonic()
                 self._write_commits(asynchronous=True)
@@ -107,10 +128,38 @@ class ActivationConsumer:
             with self.turn:
                 self.commits = {**commits, **self.commits}
 
-    @staticmethod
-    def _tell(error: KafkaError | None) -> None:
+    def _begin(self, partitions: list[TopicPartition]) -> None:
+        """Tell of an assignment, before anything that was read since then."""
+        self.fresh = None
+        self.behind = {p.partition: self._end(p) for p in partitions}
+        committed = dict.fromkeys(self.behind, 0)
+        try:
+            committed.update((p.partition, p.offset) for p in self.consumer.committed(partitions, QUESTION_TIMEOUT_S))
+        except KafkaException as error:
+            log.warning("committed offsets unknown", extra={"error": str(error)})
+        self.loop.call_soon_threadsafe(self.on_assigned, committed)
+        if not partitions:
+            self.loop.call_soon_threadsafe(self.on_caught_up)
+
+    def _end(self, partition: TopicPartition) -> int | None:
+        """The end of the log at this moment; None if it cannot be told, then only the client's own word counts."""
+        try:
+            return self.consumer.get_watermark_offsets(partition, QUESTION_TIMEOUT_S)[1]
+        except KafkaException:
+            return None
+
+    def _note(self, message: Message) -> None:
+        """A record or the end of a partition may be what was missing; anything else is an error."""
+        error, partition = message.error(), message.partition() or 0
         if error is not None and error.code() != KafkaError._PARTITION_EOF:
             log.warning("read error", extra={"error": error.str()})
+        elif partition in self.behind:
+            end = self.behind[partition]
+            if error is None and (end is None or (message.offset() or 0) + 1 < end):
+                return
+            del self.behind[partition]
+            if not self.behind:
+                self.loop.call_soon_threadsafe(self.on_caught_up)
 
 
 class RecordProducer:
