@@ -20,7 +20,7 @@ from ackgap.harness.inprocess import run_in_process
 from ackgap.harness.instance import Instance
 from ackgap.harness.plan import Plan, make_plan, settings_of
 from ackgap.harness.recorder import Recorder
-from ackgap.harness.run import JOBS, Progress, RunResult, run_real
+from ackgap.harness.run import Progress, RunResult, run_real
 from ackgap.harness.surroundings import Surroundings
 from ackgap.oracle.judge import judge
 from ackgap.report import bundle, document, junit
@@ -42,7 +42,7 @@ class Order:
     kafka_image: str = ""
     scenarios: tuple[str, ...] = ()
     requirements: tuple[str, ...] = ()
-    jobs: int = JOBS
+    jobs: int | None = None  # None: as many as the target takes
     seed: int = 1
     out: Path | None = None
     waivers: Path | None = None
@@ -95,6 +95,7 @@ async def certify(order: Order) -> Certified:
             own=order.target == "reference",
             waivers=waivers,
             cut_short=result.cut_short,
+            advice=result.advice,
             not_applicable=plan.not_applicable(scenarios),
         )
         conclusion = conclude(contract, judgement, played, question)
@@ -198,6 +199,7 @@ def recheck(path: Path) -> tuple[dict[str, Any], list[str]]:
             own=asked["own"],
             waivers=tuple(Waiver(**w) for w in asked["waivers"]),
             cut_short=asked.get("cut_short", ""),
+            advice=asked.get("advice", ""),
             not_applicable=asked.get("not_applicable", {}),
         )
         played = tuple(

@@ -15,7 +15,7 @@ from ackgap.certify import certify as run_certify
 from ackgap.certify import recheck as run_recheck
 from ackgap.contract import PROFILES
 from ackgap.harness.blame import Exit, exit_code, words
-from ackgap.harness.run import JOBS, Progress
+from ackgap.harness.run import Progress
 from ackgap.report import terminal
 from ackgap.report.bundle import BundleError
 from ackgap.report.terminal import harmless
@@ -47,7 +47,9 @@ from ackgap.report.terminal import harmless
     "--requirement", "requirements", multiple=True, metavar="GLOB", help="Report only these requirements; repeatable."
 )
 @click.option(
-    "--jobs", default=JOBS, show_default=True, type=click.IntRange(1, 1000), help="Scenarios played at the same time."
+    "--jobs",
+    type=click.IntRange(1, 1000),
+    help="Scenarios played at the same time. Default: as many as the target takes, 140 at most.",
 )
 @click.option("--seed", default=1, show_default=True, help="Seed of the generated scenarios.")
 @click.option("--waivers", type=click.Path(path_type=Path), help="File of known failures.")
@@ -75,7 +77,7 @@ def certify(  # noqa: PLR0917  (click passes every option)
     kafka_image: str,
     scenarios: tuple[str, ...],
     requirements: tuple[str, ...],
-    jobs: int,
+    jobs: int | None,
     seed: int,
     waivers: Path | None,
     out: Path | None,

@@ -70,6 +70,7 @@ class Instance:
         self.flooded = asyncio.Event()
         self.floods = tuple(FloodWatch(way, self.flooded) for way in ("its ACK topic", "its relay", "the WorldService"))
         self.settle_ms = 60.0
+        self.trip_ms = 0.0
         self.slowest_ms = 0.0
 
     async def start(self) -> None:

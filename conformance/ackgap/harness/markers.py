@@ -86,6 +86,7 @@ class Markers:
         p99 = ordered[min(len(ordered) - 1, int(len(ordered) * 0.99))]
         if when == "begin":
             self.instance.settle_ms = max(SETTLE_MS, 3 * p99)
+            self.instance.trip_ms = ordered[len(ordered) // 2]
         self.instance.recorder.see(
             Calibrated(
                 t=self.instance.recorder.now(), instance=self.instance.name, when=when,  # type: ignore[arg-type]

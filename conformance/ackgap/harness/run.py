@@ -22,6 +22,9 @@ from ackgap.history import Stalled, TargetChanged
 from ackgap.target.spec import TargetError, TargetSpec
 
 JOBS = 140
+JOBS_AT_LEAST = 8
+SLOW_TRIPS = 20  # round trips within one gap timeout that every scenario has room for
+QUICK_MS = 25.0  # up to this round trip a target takes as many scenarios at the same time as there are
 SPREAD_S = 3.0  # scenarios begin one after the other over this time, the longest first: a burst would only measure load
 T = TypeVar("T")
 
@@ -66,6 +69,7 @@ class RunResult:
     played: tuple[Played, ...]
     environment: dict[str, str] = field(default_factory=dict)
     cut_short: str = ""  # why not everything was played
+    advice: str = ""  # which options to change if the target was too slow to be judged
 
 
 async def run_real(
@@ -73,7 +77,7 @@ async def run_real(
     plan: Plan,
     surroundings: Surroundings,
     spec: TargetSpec,
-    jobs: int = JOBS,
+    jobs: int | None = None,
     on_progress: Callable[[Progress], None] = lambda _: None,
     began: float | None = None,
     hold: Hold | None = None,
@@ -92,6 +96,7 @@ async def run_real(
     startup_s = 0.0
     facts: dict[str, str] = {}
     cut_short = ""
+    trip_ms = 0.0
     try:
         on_progress(Progress(phase="starting", detail=f"{surroundings.bus_choice} bus"))
         await surroundings.start()
@@ -111,7 +116,8 @@ async def run_real(
             startup_s += time.monotonic() - started if not played else 0.0
             watch.start()
             try:
-                await _play(batch, now, markers, jobs=jobs, count=count, done=played)
+                trip_ms = max(trip_ms, *(instance.trip_ms for instance in now))
+                await _play(batch, now, markers, jobs=jobs or jobs_for(trip_ms), count=count, done=played)
             except Flooded as flood:
                 cut_short = str(flood)
                 await asyncio.gather(*(instance.stop() for instance in now), return_exceptions=True)
@@ -142,7 +148,23 @@ async def run_real(
         played=tuple(played),
         environment=facts,
         cut_short=cut_short,
+        advice=advice_for(trip_ms, jobs),
     )
+
+
+def jobs_for(trip_ms: float) -> int:
+    """How many scenarios to play at the same time against a target with this round trip, where nobody says."""
+    return JOBS if trip_ms <= QUICK_MS else max(JOBS_AT_LEAST, int(JOBS * QUICK_MS / trip_ms))
+
+
+def advice_for(trip_ms: float, jobs: int | None) -> str:
+    """Which options to change when a target is too slow to be judged; "" for one that is quick."""
+    if trip_ms <= 4 * QUICK_MS:
+        return ""
+    fewer = jobs_for(trip_ms)
+    options = [f"--jobs {fewer}"] if jobs and jobs > fewer else []
+    options.append(f"--gap-timeout-ms {int(trip_ms * SLOW_TRIPS / 1000 + 1) * 1000}")
+    return f"the target needs {trip_ms:.0f} ms for a round trip; try {' '.join(options)}"
 
 
 async def _ready(instance: Instance) -> Markers:

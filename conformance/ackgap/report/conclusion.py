@@ -43,6 +43,7 @@ class Question:
     own: bool = False  # the target ships with the kit: a broken scenario is the kit's fault
     waivers: tuple[Waiver, ...] = ()
     cut_short: str = ""  # why the run ended before everything was played; the target is to blame
+    advice: str = ""  # which options to change if the target was too slow to be judged
     not_applicable: Mapping[str, str] = field(default_factory=dict)  # requirement -> which setting the target lacks
 
 
@@ -218,10 +219,12 @@ def _exit(
         return Exit.KIT, f"fault in the kit: broken scenarios {', '.join(broken)}"
     doubtful = [row["id"] for row in musts if row["verdict"] == "inconclusive"]
     if doubtful:
-        return Exit.INCONCLUSIVE, f"inconclusive: {', '.join(doubtful)}"
+        more = f"; {question.advice}" if question.advice else ""
+        return Exit.INCONCLUSIVE, f"inconclusive: {', '.join(doubtful)}{more}"
     if broken:
         some = ", ".join(broken[:5]) + (f" and {len(broken) - 5} more" if len(broken) > 5 else "")
-        return Exit.INCONCLUSIVE, f"inconclusive: broken scenarios {some}; if the target was overloaded, try --jobs 20"
+        advice = question.advice or "if the target was overloaded, try --jobs 20"
+        return Exit.INCONCLUSIVE, f"inconclusive: broken scenarios {some}; {advice}"
     if question.partial or question.requirements:
         if any(row["verdict"] in {"pass", "waived"} for row in rows):
             return Exit.HOLDS, "what was exercised holds; a part of the suite is no certificate"
