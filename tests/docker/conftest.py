@@ -5,6 +5,7 @@ CI, that is a failure instead.
 """
 
 import asyncio
+import contextlib
 import os
 import time
 
@@ -51,29 +52,39 @@ def kafka_image(docker_engine):
 
 
 @pytest.fixture(scope="module")
-def cluster(kafka_image, tmp_path_factory):
+def start_kafka(kafka_image, tmp_path_factory):
+    """A context manager that runs one real Kafka with these settings and ports, in a network of its own."""
+
+    @contextlib.contextmanager
+    def running(settings, ports):
+        log = tmp_path_factory.mktemp("kafka") / "kafka.log"
+        network = RunNetwork(f"tests-{os.getpid()}-{next(iter(ports.values()))}")
+        broker = RunContainer(kafka_image, network=network, log=log, env=settings, alias="kafka", ports=ports)
+
+        async def up():
+            await network.start()
+            await broker.start()
+            deadline = time.monotonic() + 60
+            while not log.is_file() or not STARTED.search(log.read_text(errors="replace")):
+                assert time.monotonic() < deadline, log.read_text(errors="replace")[-2000:]
+                await asyncio.sleep(0.1)
+
+        async def down():
+            await broker.remove()
+            await network.close()
+
+        try:
+            asyncio.run(up())
+            yield
+        finally:
+            asyncio.run(down())
+
+    return running
+
+
+@pytest.fixture(scope="module")
+def cluster(start_kafka):
     """`HOST:PORT` of a real Kafka that is not the kit's own."""
-    log = tmp_path_factory.mktemp("kafka") / "kafka.log"
     port = free_port()
-    network = RunNetwork(f"tests-{os.getpid()}-{port}")
-    broker = RunContainer(
-        kafka_image, network=network, log=log, env=environment(port), alias="kafka", ports={HOST_PORT: port}
-    )
-
-    async def up():
-        await network.start()
-        await broker.start()
-        deadline = time.monotonic() + 60
-        while not log.is_file() or not STARTED.search(log.read_text(errors="replace")):
-            assert time.monotonic() < deadline, log.read_text(errors="replace")[-2000:]
-            await asyncio.sleep(0.1)
-
-    async def down():
-        await broker.remove()
-        await network.close()
-
-    try:
-        asyncio.run(up())
+    with start_kafka(environment(port), {HOST_PORT: port}):
         yield f"127.0.0.1:{port}"
-    finally:
-        asyncio.run(down())
