@@ -45,5 +45,5 @@ def test_a_file_that_is_not_there_is_named(tmp_path):
 
 
 def test_what_is_not_about_security_is_refused():
-    with pytest.raises(BusError, match="ACKGAP_KAFKA_GROUP_ID: group.id is not among what may be set"):
+    with pytest.raises(BusError, match=r"ACKGAP_KAFKA_GROUP_ID: group\.id is not among what may be set"):
         client_settings({"ACKGAP_KAFKA_GROUP_ID": "x"})
