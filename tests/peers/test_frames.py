@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from ackgap.oracle.reading import activation
 from ackgap.peers.frames import FrameMap
 
 MAPPED = FrameMap(
@@ -22,14 +23,20 @@ MAPPED = FrameMap(
 def test_fields_and_words_become_those_of_the_contract():
     frame = {"w": "w/1", "run": {"id": "r", "/no": 7}, "kind": "HALT", "frozen": 1, "tags": ["a", "b"], "more": {}}
     assert json.loads(MAPPED.body(json.dumps(frame).encode())) == {
-        "type": "ActivationUpdated", "world_id": "w/1", "run_id": "r", "sequence": 7, "phase": "freeze", "freeze": True,
+        "world_id": "w/1", "run_id": "r", "sequence": 7, "phase": "freeze", "freeze": True,
         "etag": "b",
     }  # fmt: skip
 
 
 def test_a_field_that_is_not_there_is_left_out():
     body = json.loads(MAPPED.body(b'{"w": "w", "run": {"id": "r", "/no": 1}}'))
-    assert body == {"type": "ActivationUpdated", "world_id": "w", "run_id": "r", "sequence": 1}
+    assert body == {"world_id": "w", "run_id": "r", "sequence": 1}
+
+
+def test_a_mapped_frame_is_an_event_for_the_judge():
+    body = MAPPED.body(b'{"w": "w", "run": {"id": "r", "/no": 1}, "kind": "GO"}')
+    read = activation(body.decode(), "utf-8", lambda _: True)
+    assert (read.world_id, read.run_id, read.sequence, read.phase) == ("w", "r", 1, "unfreeze")
 
 
 @pytest.mark.parametrize(
