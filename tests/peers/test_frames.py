@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from ackgap.oracle.reading import activation
+from ackgap.oracle.reading import frame
 from ackgap.peers.frames import FrameMap
 
 MAPPED = FrameMap(
@@ -21,8 +21,8 @@ MAPPED = FrameMap(
 
 
 def test_fields_and_words_become_those_of_the_contract():
-    frame = {"w": "w/1", "run": {"id": "r", "/no": 7}, "kind": "HALT", "frozen": 1, "tags": ["a", "b"], "more": {}}
-    assert json.loads(MAPPED.body(json.dumps(frame).encode())) == {
+    sent = {"w": "w/1", "run": {"id": "r", "/no": 7}, "kind": "HALT", "frozen": 1, "tags": ["a", "b"], "more": {}}
+    assert json.loads(MAPPED.body(json.dumps(sent).encode())) == {
         "world_id": "w/1", "run_id": "r", "sequence": 7, "phase": "freeze", "freeze": True,
         "etag": "b",
     }  # fmt: skip
@@ -35,12 +35,12 @@ def test_a_field_that_is_not_there_is_left_out():
 
 def test_a_mapped_frame_is_an_event_for_the_judge():
     body = MAPPED.body(b'{"w": "w", "run": {"id": "r", "/no": 1}, "kind": "GO"}')
-    read = activation(body.decode(), "utf-8", lambda _: True)
+    read = frame(body.decode(), "utf-8")
     assert (read.world_id, read.run_id, read.sequence, read.phase) == ("w", "r", 1, "unfreeze")
 
 
 @pytest.mark.parametrize(
-    "frame", [b"", b"\xff\xfe", b"[" * 100_000, b"7", b"null", b'{"w": "w"}', b'{"w": "w", "run": []}', b'"ping"']
+    "sent", [b"", b"\xff\xfe", b"[" * 100_000, b"7", b"null", b'{"w": "w"}', b'{"w": "w", "run": []}', b'"ping"']
 )
-def test_a_frame_that_speaks_of_no_event_is_left_as_it_is(frame):
-    assert MAPPED.body(frame) == frame
+def test_a_frame_that_speaks_of_no_event_is_left_as_it_is(sent):
+    assert MAPPED.body(sent) == sent
