@@ -1,5 +1,7 @@
 """A pass needs its antecedent, and the flag binds: what the comparison with the naive judge has brought to light."""
 
+from dataclasses import replace
+
 from ackgap_reference.gateway import build
 from tests.conftest import UNFORCED
 from tests.oracle.small import played
@@ -63,3 +65,35 @@ def test_the_gate_of_a_snapshot_is_judged_only_once_it_had_to_be_accepted():
     answered = ({"deliver": 1}, {"emit": 2}, {"deliver": 3}, {"settle": "all"}, {"wait": {"answered": "snapshot"}})
     assert verdicts(played(build, *answered, {"deliver": 4}))["GATE-06"] == "not_exercised"
     assert verdicts(played(build, *answered))["GATE-06"] == "pass"
+
+
+def silent(*, gap_timeout_ms, resync_enforced, seed):
+    return build(gap_timeout_ms=gap_timeout_ms, resync_enforced=False, seed=seed)
+
+
+def test_a_probe_that_never_came_convicts_also_when_the_missing_event_comes_at_last():
+    steps = ({"deliver": [1, 3]}, {"settle": "all"}, {"wait": {"timeouts": 2}}, {"deliver": 2})
+    assert convicted(played(silent, *steps)) == {"GAP-04"}
+    in_time = ({"deliver": [1, 3]}, {"settle": "all"}, {"wait": {"timeouts": 0.8}}, {"deliver": 2})
+    assert convicted(played(silent, *in_time)) == set()
+
+
+def test_an_older_run_that_spoke_before_the_newer_one_began_is_no_old_voice():
+    streams = {"a": {"run": "r1", "entries": ["alpha/long"]}, "b": {"run": "r2", "entries": ["alpha/long"]}}
+    before = ({"deliver": ["a.1", "b.1"]}, {"settle": "all"})
+    assert verdicts(played(build, *before, streams=streams))["RUN-02"] == "not_exercised"
+    after = ({"deliver": ["a.1", "b.1"]}, {"settle": "all"}, {"deliver": "a.2"}, {"settle": "all"})
+    assert verdicts(played(build, *after, streams=streams))["RUN-02"] == "pass"
+
+
+def test_an_ack_with_a_wrong_sequence_is_no_ack_of_an_override():
+    def texts(*, gap_timeout_ms, resync_enforced, seed):
+        core = build(gap_timeout_ms=gap_timeout_ms, resync_enforced=resync_enforced, seed=seed)
+        publish = core._publish
+        core._publish = lambda key, event, now: replace(
+            done := publish(key, event, now), value=done.value.replace(b'"sequence":1', b'"sequence":"1"')
+        )
+        return core
+
+    assert "ACK-05" not in convicted(played(texts, {"deliver": 1}, {"unsequenced": {}}))
+    assert "MSG-01" in convicted(played(texts, {"deliver": 1}, {"unsequenced": {}}))

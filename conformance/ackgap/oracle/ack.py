@@ -34,7 +34,7 @@ class AckMonitor(Monitor):
             self._unknown_world(o, ack, instance)
             return
         where = ((ack.run_id or ""), ack.sequence if ack.sequence is not None else 0)
-        if where in world.unsequenced_claims or (ack.sequence is None and world.unsequenced):
+        if where in world.unsequenced_claims or (_names_no_sequence(ack) and world.unsequenced):
             self.bench.convict(
                 "ACK-05", world, f"an unsequenced event was ACKed (run {ack.run_id!r}, sequence {ack.sequence})"
             )
@@ -153,6 +153,10 @@ class AckMonitor(Monitor):
             self.bench.convict(
                 "ACK-02", worlds[-1], f"an ACK names world {named!r}, of which nothing was ever delivered"
             )
+
+
+def _names_no_sequence(ack: Ack) -> bool:
+    return isinstance(ack.body, dict) and ack.body.get("sequence") is None
 
 
 def _claimed_hole(stream: Stream | None, sequence: int) -> bool:

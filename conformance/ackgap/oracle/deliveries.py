@@ -1,5 +1,7 @@
 """Brings the facts up to date with what was delivered: sequence, gaps, duplicates, claims of invalid input."""
 
+from dataclasses import replace
+
 from ackgap.history import Delivered
 from ackgap.oracle import reading
 from ackgap.oracle.facts import NS_PER_MS, Event, Gap, Path, Stream, World, extend_frontier, extend_paths, forget
@@ -85,7 +87,7 @@ def _unsequenced(world: World, o: Delivered, message: Activation) -> None:
 
 
 def _sequenced(world: World, o: Delivered, message: Activation) -> None:
-    stream = stream_of(world, message.run_id, o.t_sent)
+    stream = stream_of(world, message.run_id, o.t)
     stream.last_arrival = max(stream.last_arrival, o.t)
     known = stream.events.get(message.sequence)
     if known is not None:
@@ -186,6 +188,8 @@ def _fill(stream: Stream, gap: Gap, o: Delivered, sequence: int) -> None:
         via = "fill" if surely_in_time(stream, gap, o.t) else ""
         stream.suspended = stream.suspended or not via
     stream.gap, stream.mended = None, gap
+    if not gap.first_probe and not gap.early_probe and len(stream.unprobed) < COPIES:
+        stream.unprobed.append(replace(gap))
     extend_frontier(stream)
     floor = sequence if gap.equal else before
     for reached in [s for s in stream.events if floor < s <= stream.frontier]:

@@ -107,6 +107,7 @@ class Stream:
     gaps: int = 0
     gap: Gap | None = None
     mended: Gap | None = None  # the last gap that was closed
+    unprobed: list[Gap] = field(default_factory=list)  # gaps that were filled before any request came
     acked: dict[int, int] = field(default_factory=dict)  # sequence -> t of its first ACK
     ack_keys: dict[int, Any] = field(default_factory=dict)
     highest_acked: int = 0  # among those that may be applied

@@ -82,27 +82,32 @@ class GapMonitor(Monitor):
         if not instance.resync_enforced:
             return
         for stream in world.streams.values():
-            gap = stream.gap
-            if gap is None or gap.first_probe or gap.early_probe or gap.equal or gap.filled:
-                continue
             if stream.derailed or world.misaddressed:
                 continue  # it knows of no gap, or asked elsewhere: that was judged
             if world.latest_run != stream.run_id:
                 continue  # the Gateway may have retired the older run
-            due = self._due(instance, gap)
-            if due is None:
-                continue
-            margin = self.bench.margin_ms(instance)
-            late_ms = (o.t - due) / NS_PER_MS
-            if late_ms > 2 * margin and instance.stalled_between(due, o.t) < margin:
-                self.bench.convict(
-                    self._never(instance, gap, o.t),
-                    world,
-                    f"event {gap.missing} of run {stream.run_id!r} has been missing since {self.bench.at(gap.opened)} and no "
-                    f"probe had reached the WorldService by {self.bench.at(o.t)}, {late_ms:.0f} ms after the timeout of "
-                    f"{instance.gap_timeout_ms} ms ran out",
-                    margin_ms=late_ms - margin,
-                )
+            for gap in [*stream.unprobed, *([stream.gap] if stream.gap is not None else [])]:
+                self._never_probed(stream, gap, gap.filled or o.t)
+
+    def _never_probed(self, stream: Stream, gap: Gap, until: int) -> None:
+        """A gap that was open until then, long after its timeout, without any request."""
+        instance, world = stream.world.instance, stream.world
+        if gap.first_probe or gap.early_probe or gap.equal:
+            return
+        due = self._due(instance, gap)
+        if due is None:
+            return
+        margin = self.bench.margin_ms(instance)
+        late_ms = (until - due) / NS_PER_MS
+        if late_ms > 2 * margin and instance.stalled_between(due, until) < margin:
+            self.bench.convict(
+                self._never(instance, gap, until),
+                world,
+                f"event {gap.missing} of run {stream.run_id!r} had been missing since {self.bench.at(gap.opened)} and no "
+                f"probe had reached the WorldService by {self.bench.at(until)}, {late_ms:.0f} ms after the timeout of "
+                f"{instance.gap_timeout_ms} ms ran out",
+                margin_ms=late_ms - margin,
+            )
 
     def at_finish(self) -> None:
         """GAP-05: early fetches count only against a Gateway that does not fetch by habit."""

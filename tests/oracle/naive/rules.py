@@ -60,7 +60,12 @@ class Case:
         return t >= opening.t_sent + self.timeout - self.facts.margin
 
     def has_timed_out(self, opening, t):
-        return t >= opening.t + self.timeout + self.facts.margin
+        return t >= opening.t + self.timeout + self.late
+
+    @property
+    def late(self):
+        """How late a timer may be before that is the Gateway's own doing, ns."""
+        return max(400_000_000, self.facts.margin)
 
     def refused(self, s, n):
         """Whether something at or below n may be refused for its version."""

@@ -45,12 +45,8 @@ class Stream:
 
     @functools.cached_property
     def acks(self):
-        """Valid ACKs of the stream, in the order seen."""
-        return [
-            a
-            for a in self.facts.acks
-            if (a.world, a.run) == (self.world, self.run) and a.sequence is not None and a.valid
-        ]
+        """ACKs that name the stream and a sequence, in the order seen, whether or not they follow the schema."""
+        return [a for a in self.facts.acks if (a.world, a.run) == (self.world, self.run) and a.sequence is not None]
 
     @functools.cached_property
     def frames(self):
@@ -59,11 +55,13 @@ class Stream:
             for f in self.facts.frames
             if (f.world, f.run) == (self.world, self.run)
             and f.sequence is not None
-            and f.body.get("requires_ack") is True
+            and f.body.get("requires_ack") is not False
         ]
 
     def first_ack(self, sequence):
-        return next((a for a in self.acks if a.sequence == sequence), None)
+        """The first ACK of an event, not counting what was ACKed before it had come."""
+        arrival = self.firsts.get(sequence)
+        return next((a for a in self.acks if arrival and a.sequence == sequence and a.place > arrival.place), None)
 
     def received(self, place):
         return {n for n, a in self.firsts.items() if a.place < place}

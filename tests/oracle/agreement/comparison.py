@@ -1,0 +1,62 @@
+"""Where the two judges must agree.
+
+The streaming judge gives every violation to one requirement, the one that fits best, and does not judge a stream any
+further once something was applied too early. The naive judge says of every requirement whether its words are broken.
+So: whatever the one convicts, the other must find broken; where the naive judge finds something broken, the other must
+convict for it or for another requirement that speaks of the same violation; and no pass without its antecedent.
+"""
+
+EARLY = {
+    "ORD-01", "ORD-02", "GATE-01", "DUP-03", "GAP-07", "CFG-01", "RUN-01", "RUN-03", "SYNC-07", "SYNC-08", "SYNC-09",
+    "SYNC-10", "SYNC-11", "SYNC-14",
+}  # fmt: skip
+MISSING = {
+    "ACK-01", "ACK-08", "MSG-02", "MSG-03", "MSG-05", "MSG-06", "MSG-07", "DUP-04", "GAP-02", "GAP-03", "GAP-07",
+    "GAP-08", "CFG-02", "RUN-01", "SYNC-03", "SYNC-10", "SYNC-15",
+}  # fmt: skip
+OPEN = {
+    "GAP-01", "GAP-07", "GATE-02", "GATE-03", "GATE-05", "GATE-06", "GATE-07", "DUP-01", "DUP-02", "RUN-02", "RUN-03",
+    "CFG-01", "SYNC-04", "SYNC-07", "SYNC-08", "SYNC-09", "SYNC-10", "SYNC-11", "SYNC-14",
+}  # fmt: skip
+CLOSED = {"GATE-04", "GATE-06", "DUP-01", "DUP-02", "RUN-02", "SYNC-15"}
+TIMERS = {"GAP-04", "GAP-05", "GAP-06", "CFG-03"}
+AGAIN = {"DUP-01", "DUP-02", "SYNC-04", "SYNC-10", "SYNC-15", "ORD-03"}
+FAMILIES = (EARLY, MISSING, OPEN, CLOSED, TIMERS, AGAIN)
+
+# Passes whose antecedent the naive judge reads more narrowly, with the reason.
+NARROWER: dict[str, str] = {}
+# Requirements whose antecedents both judges must see alike, not only those that the streaming judge has counted.
+EXACT = ("MSG-01", "ACK-02", "ACK-04", "ACK-06")
+
+WORDS = {"pass": "exercised", "fail": "fail", "not_exercised": "not exercised"}
+
+
+def relatives(requirement):
+    """The requirements that may take a violation instead of this one."""
+    return set().union({requirement}, *(family for family in FAMILIES if requirement in family))
+
+
+def disagreements(streaming, naive):
+    """What the two verdicts contradict each other in, in words. Both map requirement ids to verdicts."""
+    found = []
+    convicted = {r for r, v in streaming.items() if v == "fail"}
+    broken = {r for r, v in naive.items() if v == "fail"}
+    for r in sorted(convicted):
+        known = relatives(r) & naive.keys()
+        if known and not known & broken:
+            found.append(f"{r}: convicted, but its words are not broken")
+    derailed = convicted & EARLY
+    for r in sorted(broken - convicted):
+        if streaming.get(r) == "inconclusive":
+            continue
+        if not derailed and not relatives(r) & convicted:
+            found.append(f"{r}: broken, but nothing was convicted for it")
+    if convicted or broken:
+        return found
+    for r, word in sorted(naive.items()):
+        said = WORDS.get(streaming[r])
+        if said == "exercised" and word == "not exercised" and r not in NARROWER:
+            found.append(f"{r}: passed without its antecedent")
+        if said == "not exercised" and word == "exercised" and r in EXACT:
+            found.append(f"{r}: its antecedent was not counted")
+    return found
