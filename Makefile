@@ -4,7 +4,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 BROKER := conformance/ackgap/broker/main.go conformance/ackgap/broker/go.mod conformance/ackgap/broker/go.sum
 
-.PHONY: setup certify test lint bench docs lock clean
+.PHONY: setup certify test lint bench crashes docs lock clean
 
 setup: $(READY)
 
@@ -34,6 +34,13 @@ bench: setup
 
 lock:
 	uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --all-extras --no-header --no-annotate pyproject.toml -o requirements.lock
+
+# Kills the reference services N times in the middle of applies; FIRST goes on after an earlier part.
+N ?= 50
+SEED ?= 1
+FIRST ?= 1
+crashes: setup
+	$(BIN)/python -m tests.crashes $(N) $(SEED) $(FIRST)
 
 docs: setup
 	$(BIN)/python -m ackgap.docs docs

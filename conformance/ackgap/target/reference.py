@@ -28,6 +28,7 @@ def reference(
             "ACTIVATION_TOPIC": "{bus.activation_topic}",
             "ACK_TOPIC": "{bus.ack_topic}",
             "GROUP_ID": "{bus.group}",
+            "GROUP_INSTANCE_ID": "{bus.group}-1",
             "WORLDSERVICE_URL": "{worldservice.url}",
             "GAP_TIMEOUT_MS": "{settings.gap_timeout_ms}",
             "RESYNC_ENFORCED": "{settings.resync_enforced}",
