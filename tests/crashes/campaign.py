@@ -32,7 +32,7 @@ class Campaign:
         try:
             await stage.start(pair)
             for number in range(self.first, self.first + self.kills):
-                name = f"kill-{self.seed}-{number}"
+                name = f"crash-{self.seed}-{number}"
                 dice = random.Random(f"{self.seed}:{number}")
                 try:
                     await Round(pair, name, dice, self.worlds, self.figures).play()

@@ -54,7 +54,7 @@ class Everything:
 
     async def _one(self, played: Played, pair: Pair, name: str):
         scenario = f"{played.name}@{name}"
-        worlds = [f"{scenario}-{world}" for world in played.worlds]
+        worlds = [f"{pair.stage.run_id}-{scenario}-{world}" for world in played.worlds]
         pair.begin(scenario, worlds)
         try:
             await played.play(pair, *worlds)

@@ -11,6 +11,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Produ
 from ackgap_reference.service.settings import Settings
 
 log = logging.getLogger("ackgap.reference.bus")
+client_log = logging.getLogger("ackgap.reference.kafka")  # what librdkafka says
 
 BATCH = 500
 MOST_WAITING = 20_000  # records handed over and not processed yet; beyond it reading pauses
@@ -52,7 +53,8 @@ class ActivationConsumer:
                 "broker.address.family": "v4",
                 "log_level": 3,
                 **known,  # a member that is known by name comes back at once, without waiting for its ghost to time out
-            }
+            },
+            logger=client_log,
         )
         self.assigned = False
         self.fresh: list[TopicPartition] | None = None  # assigned a moment ago, not told yet
@@ -183,7 +185,8 @@ class RecordProducer:
                 "message.timeout.ms": 5_000,
                 "broker.address.family": "v4",
                 "log_level": 3,
-            }
+            },
+            logger=client_log,
         )
         self.stopping = threading.Event()
         self.thread = threading.Thread(target=self._poll, name=f"producer-{topic}", daemon=True)

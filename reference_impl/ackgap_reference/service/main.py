@@ -1,4 +1,4 @@
-"""`ackgap-reference gateway` and `ackgap-reference worldservice`: run one of the reference services until told to stop."""
+"""`ackgap-reference`: run one of the reference services until told to stop, or the demo of both."""
 
 import asyncio
 import os
@@ -72,6 +72,18 @@ def worldservice(config: Path | None) -> None:
         return WorldServiceApp(settings)
 
     _serve(make, settings)
+
+
+@main.command()
+@click.option("--once", is_flag=True, help="Play once and print plain lines, as it does without a terminal.")
+def demo(once: bool) -> None:
+    """Run broker, WorldService and Gateway, and watch applies, gate and ACKs.
+
+    Example: ackgap-reference demo
+    """
+    from ackgap_reference.demo.show import run  # noqa: PLC0415  (only the demo needs a terminal)
+
+    sys.exit(run(once=once))
 
 
 def _settings(read: Callable[..., Any], config: Path | None) -> Any:

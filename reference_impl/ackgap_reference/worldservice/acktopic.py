@@ -14,6 +14,8 @@ from typing import Any
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, TopicPartition
 
+from ackgap_reference.service.bus import client_log
+
 log = logging.getLogger("ackgap.reference.acks")
 
 BATCH = 500
@@ -56,7 +58,8 @@ class AckTopic:
                 "fetch.wait.max.ms": 20,
                 "broker.address.family": "v4",
                 "log_level": 3,
-            }
+            },
+            logger=client_log,
         )
         self.assigned = False
         self.stopping = threading.Event()
