@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
-BROKER := conformance/ackgap/broker/main.go conformance/ackgap/broker/go.mod conformance/ackgap/broker/go.sum
+BROKER := conformance/ackgap/broker/main.go conformance/ackgap/broker/link.go conformance/ackgap/broker/go.mod conformance/ackgap/broker/go.sum
 
 .PHONY: setup certify test lint bench crashes docs lock clean
 

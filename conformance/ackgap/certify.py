@@ -13,12 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from ackgap import history
+from ackgap.broker import build
 from ackgap.bus.opening import checked
 from ackgap.contract import Contract, ContractError, load
 from ackgap.contract_folder import open_folder
 from ackgap.harness.inprocess import run_in_process
 from ackgap.harness.instance import Instance
-from ackgap.harness.plan import Plan, make_plan, settings_of
+from ackgap.harness.plan import LANES, Plan, make_plan, settings_of, unable_for
 from ackgap.harness.recorder import Recorder
 from ackgap.harness.run import Progress, RunResult, run_real
 from ackgap.harness.surroundings import Surroundings
@@ -48,6 +49,8 @@ class Order:
     waivers: Path | None = None
     gap_timeout_ms: int | None = None
     contract: Path | None = None  # folder; None: the one that ships with the kit
+    repeat: int = 1  # how often the scenarios that need an instance to themselves are played
+    recovery_limit_ms: float | None = None
     on_progress: Callable[[Progress], None] = field(default=lambda _: None)
     on_failure: Callable[[str], None] | None = None  # called while everything still runs, with what runs where
 
@@ -69,9 +72,15 @@ async def certify(order: Order) -> Certified:
         contract.demanded(profile)
     spec = find_target(order.target, contract)
     scenarios = catalogue.select(contract, order.scenarios, seed=order.seed)
+    if not order.scenarios:
+        scenarios = catalogue.asked_for(scenarios, {r.id for p in order.profiles for r in contract.demanded(p)})
     waivers = _waivers(order, contract, scenarios)
     settings = settings_of(spec, contract.constants, gap_timeout_ms=order.gap_timeout_ms)
-    plan = make_plan(scenarios, settings, run_id=uuid.uuid4().hex[:8], seed=order.seed, constants=contract.constants)
+    plan = make_plan(
+        scenarios, settings, run_id=uuid.uuid4().hex[:8], seed=order.seed, constants=contract.constants,
+        lanes=1 if spec.one_at_a_time or spec.kind == "python" else LANES, repeat=order.repeat,
+        unable=unable_for(spec, links=build.BINARY.is_file()),
+    )  # fmt: skip
     if not plan.size:
         raise ContractError("none of the chosen scenarios can be played with the settings that the target allows")
     started = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")

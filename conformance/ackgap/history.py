@@ -266,7 +266,10 @@ class TargetChanged(Observation):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FaultChanged(Observation):
-    """A fault beyond messages and answers took effect or ended; `worlds` is empty when it concerns all of them."""
+    """A fault beyond messages and answers took effect or ended; `worlds` is empty when it concerns all of them.
+
+    `felt`, at its end: how often it was seen to have an effect; 0 says that it had none, -1 that this was not counted.
+    """
 
     kind: ClassVar[str] = "fault_changed"
 
@@ -274,6 +277,7 @@ class FaultChanged(Observation):
     active: bool
     worlds: tuple[str, ...] = ()
     detail: str = ""
+    felt: int = -1
 
 
 KINDS: dict[str, type[Observation]] = {

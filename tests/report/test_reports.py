@@ -5,6 +5,7 @@ import io
 import json
 import random
 import xml.etree.ElementTree as ET
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
@@ -121,9 +122,23 @@ def test_a_broken_scenario_turns_the_run_red(own, code):
 
 
 def test_planned_requirements_are_listed_and_never_passed():
-    conclusion = concluded(judgement(), Question(profiles=("resilience",)))
-    assert "FLT-01" in conclusion.profiles["resilience"]["planned"]
-    assert not any(r["id"].startswith("FLT") for r in conclusion.requirements)
+    contract = load()
+    planned = replace(contract.requirements["FLT-01"], status="planned")
+    contract = replace(contract, requirements={**contract.requirements, "FLT-01": planned})
+    found = judgement()
+    found = replace(found, findings={k: v for k, v in found.findings.items() if k != "FLT-01"})
+    conclusion = conclude(contract, found, played("ACK-01"), Question(profiles=("resilience",)))
+    assert conclusion.profiles["resilience"]["planned"] == ["FLT-01"]
+    assert not any(r["id"] == "FLT-01" for r in conclusion.requirements)
+
+
+def test_a_fault_that_was_not_felt_breaks_its_scenario_whatever_else_went_well():
+    found = judgement()
+    scenario = replace(found.scenarios[0], not_felt=frozenset({"broker_down"}))
+    conclusion = concluded(replace(found, scenarios=(scenario,)), Question(own=False))
+    assert conclusion.scenarios[0]["verdict"] == "broken"
+    assert conclusion.exit_code == 6
+    assert "broker_down" in conclusion.notes[0]
 
 
 def test_the_report_follows_its_schema(contract):

@@ -15,7 +15,7 @@ HERE = Path(__file__).resolve().parent
 NAME = "ackgap-broker.exe" if os.name == "nt" else "ackgap-broker"
 BINARY = HERE / "bin" / NAME
 STAMP = HERE / "bin" / "sources.sha256"
-SOURCES = ("main.go", "go.mod", "go.sum")
+SOURCES = ("main.go", "link.go", "go.mod", "go.sum")
 BUILD_TIMEOUT_S = 600
 
 

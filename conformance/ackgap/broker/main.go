@@ -2,7 +2,8 @@
 //
 // It prints one JSON line with its address, then answers one JSON line per command line. It ends when stdin closes, so
 // it never outlives the process that started it. It listens on loopback, or on the one address given as its argument, and
-// creates no topic by itself.
+// creates no topic by itself. As `ackgap-broker link HOST ADVERTISED BROKER` it is a link instead: a proxy with faults in
+// front of any Kafka, for one target alone.
 package main
 
 import (
@@ -38,6 +39,7 @@ type command struct {
 	Error      int16   `json:"error"`
 	Count      int     `json:"count"`
 	Millis     int     `json:"ms"`
+	Fault      string  `json:"fault"`
 }
 
 type answer struct {
@@ -66,6 +68,9 @@ func main() {
 }
 
 func run() error {
+	if len(os.Args) == 5 && os.Args[1] == "link" {
+		return runLink(os.Args[2], os.Args[3], os.Args[4])
+	}
 	debug.SetMemoryLimit(memoryLimit)
 	host := "127.0.0.1"
 	if len(os.Args) > 1 {

@@ -30,6 +30,13 @@ class _OwnBroker:
         self.bootstrap = await self.process.start()
         self.client = KafkaClient(self.bootstrap)
 
+    @property
+    def settings(self) -> dict[str, Any]:
+        """See `Bus.settings`."""
+        if self.client is None:
+            raise BusError("the bus was not started")
+        return self.client.common
+
     async def create_topic(self, name: str, partitions: int) -> None:
         """Create a topic. Raises BusError."""
         await self.process.ask({"do": "create_topic", "topic": name, "partitions": partitions})

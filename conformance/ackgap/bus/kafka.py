@@ -50,6 +50,11 @@ class KafkaBus:
             raise BusError("the bus was not started")
         return self.client
 
+    @property
+    def settings(self) -> dict[str, Any]:
+        """See `Bus.settings`."""
+        return self.connected.common
+
     async def start(self) -> None:
         """Connect. Raises BusError if nobody answers."""
         self.client = KafkaClient(self.bootstrap, self.extra, real=True)

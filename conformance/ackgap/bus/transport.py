@@ -41,6 +41,10 @@ class Bus(Protocol):
         """`host:port` for targets in containers of the run; valid once started. Raises BusError if there is no way."""
 
     @property
+    def settings(self) -> dict[str, Any]:
+        """What a client of the kit needs to reach the brokers; valid once started. Raises BusError before that."""
+
+    @property
     def fallback_reason(self) -> str:
         """Why this is not the bus that was asked for; "" if it is."""
 

@@ -51,9 +51,8 @@ class RunContainer:
         await asyncio.to_thread(self._start)
         self._watch(loop, self.ended)
 
-    async def again(self, *, signal: str) -> None:
-        """Stop it with a signal and start it once more with the data it has."""
-        await self.halt(signal)
+    async def resume(self) -> None:
+        """Start it once more with the data it has, after `halt`."""
         container = self.container
         loop = asyncio.get_running_loop()
         self.ended = loop.create_future()
@@ -71,6 +70,17 @@ class RunContainer:
                 await asyncio.to_thread(self.container.kill, number)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(asyncio.shield(self.ended), STOP_TIMEOUT_S)
+
+    async def pause(self) -> bool:
+        """Freeze everything in it. Returns whether the engine says that it is so."""
+        container = self.container
+        await asyncio.to_thread(container.pause)
+        await asyncio.to_thread(container.reload)
+        return bool(container.status == "paused")
+
+    async def unpause(self) -> None:
+        """Let it go on."""
+        await asyncio.to_thread(self.container.unpause)
 
     async def remove(self) -> None:
         """Take it away with its volumes."""

@@ -4,7 +4,9 @@ import asyncio
 import contextlib
 from collections.abc import Callable
 
+from ackgap.broker import build
 from ackgap.bus import BusError, Record, partition_of
+from ackgap.bus.link import Link
 from ackgap.harness.arrivals import Arrivals
 from ackgap.harness.flood import FloodWatch
 from ackgap.harness.recorder import Recorder
@@ -60,6 +62,8 @@ class Instance:
         self.server = WorldServiceServer(self.service, on_request=self._requested, on_answer=self._answered)
         self.log = surroundings.folder / f"target-{self.name}.log"
         self.target: Target | None = None
+        self.link: Link | None = None
+        self.group = f"ackgap-{run_id}-{self.name}"
         self.gate: GateClient | None = None
         self.relay: RelayClient | None = None
         self.acked: dict[tuple[str, str, int], int] = {}
@@ -84,6 +88,7 @@ class Instance:
                 gap_timeout_ms=self.setting.gap_timeout_ms, tiers=self.spec.tiers,
             )
         )  # fmt: skip
+        await self._connect_link()
         place = Place(name=self.name, values=self._values(), log=self.log, folder=self.surroundings.folder)
         self.target = make_target(
             self.spec, place, network=self.surroundings.network, attached=self.attached,
@@ -98,16 +103,40 @@ class Instance:
         if observe.relay:
             await self._connect_relay()
 
-    async def restart(self, *, kill: bool) -> None:
-        """End the target and start it again with its disk; the observers follow it to its new ports. Raises TargetError."""
+    @property
+    def running(self) -> Target:
+        """The target. Raises TargetError before `start`."""
         if self.target is None:
             raise TargetError(f"target {self.spec.name} was not started")
+        return self.target
+
+    async def restart(self, *, kill: bool) -> None:
+        """End the target and start it again with its disk; the observers follow it to its new ports. Raises TargetError."""
+        await self.down(kill=kill)
+        await self.up()
+
+    async def down(self, *, kill: bool) -> None:
+        """End the target until `up`. Raises TargetError."""
         if self.relay is not None:
+            self._relay_changed("disconnected")
             await self.relay.close()
-        await self.target.restart(kill=kill)
+            self.relay = None
+        await self.running.end(kill=kill)
+
+    async def up(self) -> None:
+        """Start the target again; the observers follow it to its new ports. Raises TargetError."""
         self._target_changed("restarted")
+        await self.running.again()
         if self.spec.observe.relay:
             await self._connect_relay()
+
+    async def _connect_link(self) -> None:
+        """An instance for faults has a link of its own to the brokers, where that is possible."""
+        if not self.setting.lane or self.attached is not None or not build.BINARY.is_file():
+            return
+        surroundings = self.surroundings
+        self.link = Link(broker=self.bus.bootstrap, listen=surroundings.listen, advertised=surroundings.host)
+        await self.link.start()
 
     async def _topics(self) -> None:
         """Topics of our own, or those that the descriptor names: made new where the broker is ours."""
@@ -161,6 +190,8 @@ class Instance:
         if self.target is not None:
             await self.target.stop()
             self._target_changed("stopped")
+        if self.link is not None:
+            await self.link.close()
         await self.server.close()
 
     async def drowns(self) -> str:
@@ -326,12 +357,12 @@ class Instance:
     # --- names -------------------------------------------------------------------------------------------------
 
     def _values(self) -> dict[str, str]:
-        inside = self.spec.in_container
+        brokers = self.bus.inside if self.spec.in_container else self.bus.bootstrap
         return {
-            "bus.bootstrap": self.bus.inside if inside else self.bus.bootstrap,
+            "bus.bootstrap": self.link.bootstrap if self.link is not None else brokers,
             "bus.activation_topic": self.topic,
             "bus.ack_topic": self.ack_topic,
-            "bus.group": f"ackgap-{self.run_id}-{self.name}",
+            "bus.group": self.group,
             "worldservice.url": self.surroundings.url(self.server.port),
             "settings.gap_timeout_ms": str(self.setting.gap_timeout_ms),
             "settings.resync_enforced": str(self.setting.resync_enforced).lower(),

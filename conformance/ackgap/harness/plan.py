@@ -1,12 +1,16 @@
 """Decides what is played: which settings the target is started in, and which scenarios each of them gets."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 from ackgap.contract import Constants
 from ackgap.scenario.cast import cast
+from ackgap.scenario.faults import FAULTS
 from ackgap.scenario.model import Cast, Scenario, Setting
 from ackgap.target.spec import TargetSpec
+
+LANES = 4  # instances per flag value for scenarios that need one to themselves
+LANE_FILL = 4  # scenarios that are worth one more instance
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,21 +77,31 @@ def make_plan(
     run_id: str,
     seed: int,
     constants: Constants | None = None,
+    lanes: int = LANES,
+    repeat: int = 1,
+    unable: Callable[[Scenario], str] = lambda _: "",
 ) -> Plan:
-    """Cast every scenario for every setting it applies to, in the words of the contract (the shipped one by default)."""
+    """Cast every scenario for every setting it applies to, in the words of the contract (the shipped one by default).
+
+    Those that need an instance to themselves are spread over at most `lanes` further instances per flag value, which
+    play them one after the other, `repeat` times. `unable` tells why one cannot be played at all, or "".
+    """
+    left_out = {s.id: why for s in scenarios if (why := unable(s))}
+    able = [s for s in scenarios if s.id not in left_out]
+    together = [s for s in able if not s.alone]
+    planned = [(setting, [s for s in together if fits(s, setting)]) for setting in settings]
+    planned += _lanes([s for s in able if s.alone for _ in range(repeat)], settings, lanes)
     instances = []
-    played: set[str] = set()
-    for setting in settings:
-        fitting = [s for s in scenarios if fits(s, setting)]
+    for setting, fitting in planned:
         fitting.sort(key=lambda s: -s.weight_timeouts)
-        played.update(s.id for s in fitting)
         casts = tuple(
             cast(scenario, setting, f"{run_id}-{setting.name}-{number}", constants)
             for number, scenario in enumerate(fitting)
         )
         if casts:
             instances.append(PlannedInstance(setting=setting, casts=casts))
-    left_out = {s.id: _why(s) for s in scenarios if s.id not in played}
+    played = {c.scenario.id for instance in instances for c in instance.casts}
+    left_out |= {s.id: _why(s) for s in able if s.id not in played}
     return Plan(run_id=run_id, seed=seed, instances=tuple(instances), left_out=left_out)
 
 
@@ -96,6 +110,51 @@ def fits(scenario: Scenario, setting: Setting) -> bool:
     flag = "enforced" if setting.resync_enforced else "unforced"
     timeout = "default" if setting.default_timeout else "other"
     return scenario.applies_to in {"any", flag} and scenario.timeout in {"any", timeout}
+
+
+def unable_for(spec: TargetSpec, *, links: bool) -> Callable[[Scenario], str]:
+    """Why a scenario's faults cannot be brought about with a target, or "". `links`: whether the kit has its proxy."""
+
+    def why(scenario: Scenario) -> str:
+        for name in scenario.faults:
+            scope = FAULTS[name].scope
+            if FAULTS[name].alone and spec.attach:
+                return f"needs {name}, and an attached target is not hurt by the kit"
+            if scope == "link" and not links:
+                return f"needs {name}, and the embedded broker's binary is not built here"
+            if scope == "group" and not spec.python and not _names_group(spec):
+                return f"needs {name}, and the descriptor does not pass {{bus.group}} on to the target"
+        return ""
+
+    return why
+
+
+def _names_group(spec: TargetSpec) -> bool:
+    return any("{bus.group}" in text for text in (*spec.command, *spec.args, *spec.env.values(), *spec.files.values()))
+
+
+def _lanes(alone: Sequence[Scenario], settings: Sequence[Setting], lanes: int) -> list[tuple[Setting, list[Scenario]]]:
+    """Instances for the scenarios that need one to themselves: in each setting that has one of its own, or once."""
+    spread: list[tuple[Setting, list[Scenario]]] = []
+    for flag in (True, False):
+        fitting = [s for s in settings if s.resync_enforced is flag]
+        if not fitting:
+            continue
+        base = min(fitting, key=lambda s: s.gap_timeout_ms)
+        word = "enforced" if flag else "unforced"
+        mine = [s for s in alone if s.applies_to == word or (s.applies_to == "any" and _first(settings) is flag)]
+        heaps: list[tuple[float, list[Scenario]]] = [
+            (0.0, []) for _ in range(max(1, min(lanes, len(mine) // LANE_FILL)))
+        ]
+        for scenario in sorted(mine, key=lambda s: -s.weight_timeouts):
+            place = min(range(len(heaps)), key=lambda n: heaps[n][0])
+            heaps[place] = (heaps[place][0] + 1 + scenario.weight_timeouts, [*heaps[place][1], scenario])
+        spread += [(replace(base, lane=n), found) for n, (_, found) in enumerate(heaps, start=1) if found]
+    return spread
+
+
+def _first(settings: Sequence[Setting]) -> bool:
+    return any(s.resync_enforced for s in settings)
 
 
 def _why(scenario: Scenario) -> str:

@@ -8,23 +8,31 @@ from collections.abc import Generator
 from dataclasses import dataclass
 
 from ackgap.harness.wire import stream_of
+from ackgap.scenario.faults import FAULTS
 from ackgap.scenario.model import (
     AskGate,
     AwaitAck,
+    AwaitFelt,
+    AwaitOpen,
     AwaitRequest,
     Behave,
     Cast,
+    ChangeFault,
     Deliver,
     Emit,
     Pause,
+    ReadMetrics,
     Settle,
     StallRelay,
+    Wait,
 )  # fmt: skip
 
 # When a gate is still closed after the last settling it is asked again this much later (ms): it may only be slow.
 ASK_AGAIN_MS = (150.0, 400.0, 1100.0)
 # How long a marker may take at most (ms), on top of what calibration adds.
 BARRIER_MS = 8000.0
+# The same after a fault of the whole target: it may have to find its group, and its brokers, again.
+BARRIER_AFTER_FAULT_MS = 60_000.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +66,7 @@ class Opening:
     """The records that come next open the first gap of the scenario."""
 
 
-Action = Produce | Opening | Barrier | Ask | Emit | Behave | Pause | AwaitAck | AwaitRequest | StallRelay
+Action = Produce | Opening | Barrier | Ask | Emit | Behave | Pause | Wait | StallRelay | ChangeFault | ReadMetrics
 Player = Generator[Action, bool | None, None]
 
 
@@ -66,6 +74,7 @@ def play(cast: Cast) -> Player:
     """The actions of a scenario, with the gate questions that every scenario gets."""
     yield Ask(cast.streams)
     holes = _Holes()
+    hurt = any(isinstance(step, ChangeFault) and FAULTS[step.fault].alone for step in cast.steps)
     batch: list[Deliver] = []
     ends = len(cast.steps)
     for index, step in enumerate(cast.steps, start=1):
@@ -82,16 +91,16 @@ def play(cast: Cast) -> Player:
             batch = []
         match step:
             case Settle(worlds=worlds):
-                yield Barrier(worlds, BARRIER_MS)
+                yield Barrier(worlds, BARRIER_AFTER_FAULT_MS if hurt else BARRIER_MS)
                 opened = yield Ask(cast.streams)
                 if index == ends and not opened:
                     yield from _ask_again(cast)
             case AskGate(world_id=world_id, run_id=run_id):
                 yield Ask(((world_id, run_id),))
-            case AwaitAck() | AwaitRequest():
+            case AwaitAck() | AwaitRequest() | AwaitFelt() | AwaitOpen():
                 yield step
                 yield Ask(cast.streams, in_passing=True)
-            case Behave() | Pause() | StallRelay():
+            case Behave() | Pause() | StallRelay() | ChangeFault() | ReadMetrics():
                 yield step
 
 

@@ -2,10 +2,12 @@
 
 import asyncio
 import contextlib
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
 from ackgap.harness.arrivals import Kind, ripe_at
+from ackgap.harness.faults import Faults
 from ackgap.harness.instance import Instance, Stream
 from ackgap.harness.markers import Markers
 from ackgap.harness.player import Ask, Barrier, Opening, Produce, play
@@ -20,11 +22,25 @@ from ackgap.history import (
     WaitExpired,
 )  # fmt: skip
 from ackgap.peers.relay import StalledClient
-from ackgap.scenario.model import AwaitAck, AwaitRequest, Behave, Cast, Emit, Pause, StallRelay
+from ackgap.scenario.model import (
+    AwaitAck,
+    AwaitFelt,
+    AwaitOpen,
+    AwaitRequest,
+    Behave,
+    Cast,
+    ChangeFault,
+    Emit,
+    Pause,
+    ReadMetrics,
+    StallRelay,
+    Wait,
+)  # fmt: skip
 from ackgap.target.spec import fill
 
 MS = 1_000_000
 ASKED_AT_MOST = 14  # gate questions on ACKs per scenario; every one costs the target and the tester time
+LOOK_AGAIN_S = 0.05  # between two questions of a step that waits for a gate or a fault
 STALLED_FAULT = "relay_client_stalled"
 
 
@@ -57,6 +73,7 @@ class RealPlayer:
         self.asked = 0
         self.asking: set[asyncio.Task[Any]] = set()
         self.stalled: StalledClient | None = None
+        self.faults = Faults(instance)
 
     async def run(self) -> Played:
         """Play to the end. Whatever happens, nothing of it is left behind."""
@@ -75,9 +92,11 @@ class RealPlayer:
                 except StopIteration:
                     break
                 result = await self._do(action)
+            await self.faults.end_all()
             await asyncio.gather(*self.asking)
             complete = True
         finally:
+            await asyncio.shield(self.faults.give_up())
             for task in self.asking:
                 task.cancel()
             if self.stalled is not None:
@@ -118,27 +137,44 @@ class RealPlayer:
                 return all(state == "open" for state in states)
             case Pause(ms=ms, timeouts=timeouts):
                 await asyncio.sleep((ms + timeouts * instance.setting.gap_timeout_ms) / 1000)
-            case AwaitAck() | AwaitRequest():
+            case AwaitAck() | AwaitRequest() | AwaitFelt() | AwaitOpen():
                 return await self._await(action)
-            case StallRelay(stalled=stalled):
-                await self._stall(stalled=stalled)
+            case ChangeFault() | ReadMetrics() | StallRelay():
+                await self._disturb(action)
             case Barrier(worlds=worlds, bound_ms=bound_ms):
                 await self._barrier(worlds, bound_ms)
         return None
 
-    async def _await(self, action: AwaitAck | AwaitRequest) -> bool:
+    async def _disturb(self, action: ChangeFault | ReadMetrics | StallRelay) -> None:
+        match action:
+            case ChangeFault():
+                await self.faults.change(action)
+                self.base = self.instance.requests.marks()
+            case ReadMetrics():
+                await self.instance.read_metrics()
+            case StallRelay(stalled=stalled):
+                await self._stall(stalled=stalled)
+
+    async def _await(self, action: Wait) -> bool:
         instance = self.instance
         slack_ms = 3 * instance.slowest_ms
         bound_s = (action.bound_ms + action.bound_timeouts * instance.setting.gap_timeout_ms + slack_ms) / 1000
-        if isinstance(action, AwaitAck):
-            named = (action.world_id, action.run_id, action.sequence)
-            held = await instance.until(named, lambda: named in instance.acked, bound_s)
-            words = f"ACK of event {action.sequence} of run {action.run_id!r}"
-        else:
-            key = (action.world_id, action.endpoint, action.answered)
-            came, base = instance.requests, self.base
-            held = await instance.until(key, lambda: came.since(key, base, self.ripe_at) >= action.count, bound_s)
-            words = f"{action.count} {action.endpoint} {'answers' if action.answered else 'requests'}"
+        match action:
+            case AwaitAck():
+                named = (action.world_id, action.run_id, action.sequence)
+                held = await instance.until(named, lambda: named in instance.acked, bound_s)
+                words = f"ACK of event {action.sequence} of run {action.run_id!r}"
+            case AwaitRequest():
+                key = (action.world_id, action.endpoint, action.answered)
+                came, base = instance.requests, self.base
+                held = await instance.until(key, lambda: came.since(key, base, self.ripe_at) >= action.count, bound_s)
+                words = f"{action.count} {action.endpoint} {'answers' if action.answered else 'requests'}"
+            case AwaitFelt(fault=fault, world_id=world_id, count=count):
+                held = await self._looking(lambda: self._felt(fault, world_id, count), bound_s)
+                words = f"the fault {fault} to be felt"
+            case AwaitOpen(world_id=world_id, run_id=run_id):
+                held = await self._looking(lambda: self._open(world_id, run_id), bound_s)
+                words = f"an open gate of run {run_id!r}"
         if not held:
             self._see(
                 WaitExpired(
@@ -147,6 +183,20 @@ class RealPlayer:
                 )
             )  # fmt: skip
         return held
+
+    async def _looking(self, holds: Callable[[], Awaitable[bool]], bound_s: float) -> bool:
+        deadline = asyncio.get_running_loop().time() + bound_s
+        while not await holds():
+            if asyncio.get_running_loop().time() > deadline:
+                return False
+            await asyncio.sleep(LOOK_AGAIN_S)
+        return True
+
+    async def _felt(self, fault: str, world_id: str, count: int) -> bool:
+        return await self.faults.felt(fault, world_id) >= count
+
+    async def _open(self, world_id: str, run_id: str) -> bool:
+        return await self.instance.ask_gate(world_id, run_id) == "open"
 
     async def _barrier(self, worlds: tuple[str, ...], bound_ms: float) -> None:
         instance = self.instance

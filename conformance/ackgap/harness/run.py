@@ -207,13 +207,14 @@ async def _play(
 ) -> None:  # fmt: skip
     """Play all scenarios, and add each to `done`. Raises TargetError, or Flooded."""
     slots = asyncio.Semaphore(jobs)
+    turns = {p.setting.name: asyncio.Semaphore(1) for p in batch if p.setting.lane}
     active: dict[str, set[str]] = {instance.name: set() for instance in instances}
     size = sum(len(planned.casts) for planned in batch)
 
     async def one(place: int, cast_index: int, planned: PlannedInstance, instance: Instance, marker: Markers) -> None:
         cast = planned.casts[cast_index]
         await asyncio.sleep(place * SPREAD_S / size)
-        async with slots:
+        async with turns.get(instance.name, slots):
             active[instance.name].add(cast.scenario.id)
             try:
                 done.append(await RealPlayer(cast, instance, marker).run())

@@ -37,10 +37,14 @@ class Surroundings:
         """Loopback, or the address at which the containers of the run reach the kit."""
         return self.network.listen if self.network is not None and self.spec.in_container else "127.0.0.1"
 
+    @property
+    def host(self) -> str:
+        """The name of the kit's host, as the target has to write it."""
+        return self.network.kit_host if self.network is not None and self.spec.in_container else "127.0.0.1"
+
     def url(self, port: int) -> str:
         """The URL of a server of the kit, as the target has to write it."""
-        inside = self.network is not None and self.spec.in_container
-        return f"http://{self.network.kit_host if inside and self.network else '127.0.0.1'}:{port}"
+        return f"http://{self.host}:{port}"
 
     async def start(self) -> None:
         """Start the network, the bus, and what has to be built first. Raises EngineError, BusError or TargetError."""

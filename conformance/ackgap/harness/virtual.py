@@ -12,6 +12,7 @@ from typing import Any
 from ackgap.contract import Constants
 from ackgap.harness.arrivals import Arrivals, Kind, ripe_at
 from ackgap.harness.player import Ask, Barrier, Opening, Player, Produce, play
+from ackgap.harness.virtual_faults import VirtualFaults
 from ackgap.harness.wire import stream_of, world_of
 from ackgap.history import (
     AckSeen,
@@ -36,16 +37,21 @@ from ackgap.peers.worldservice import PlannedAnswer, ScriptedWorldService
 from ackgap.scenario.emission import StreamPlan, encode
 from ackgap.scenario.model import (
     AwaitAck,
+    AwaitFelt,
+    AwaitOpen,
     AwaitRequest,
     Behave,
     Cast,
+    ChangeFault,
     Deliver,
     Emit,
     Pause,
+    ReadMetrics,
     Scenario,
     Setting,
     StallRelay,
     Step,
+    Wait,
 )  # fmt: skip
 from ackgap.target.core import CoreFactory, Effect, GatewayCore
 
@@ -68,6 +74,8 @@ class Latencies:
     relay: float = 1.0
     settle: float = 20.0
     http_timeout: float = 2000.0
+    ack_timeout: float = 500.0  # until an ACK that got no answer is given up
+    look_again: float = 50.0  # between two questions of a step that waits for a gate
 
 
 class VirtualRun:
@@ -111,7 +119,7 @@ class VirtualRun:
             )
         )  # fmt: skip
         for cast in casts:
-            played = _Played(self, cast)
+            played = PlayedCore(self, cast)
             played.run()
             self.now = played.now + MS
             self.calls += played.calls
@@ -124,7 +132,7 @@ class VirtualRun:
             factory=self.factory, setting=self.setting, sink=seen.append, seed=self.seed, latencies=self.latencies,
             tiers=self.tiers,
         )  # fmt: skip
-        _Played(quiet, _calibration()).run()
+        PlayedCore(quiet, _calibration()).run()
         sent = [o.t for o in seen if isinstance(o, Delivered)]
         acked = [o.t for o in seen if isinstance(o, AckSeen)]
         shown = [o.t for o in seen if isinstance(o, FrameSeen)]
@@ -153,17 +161,15 @@ def _calibration() -> Cast:
     return Cast(scenario=scenario, worlds=(plan.world_id,), streams=(), steps=tuple(steps))
 
 
-class _Played:
-    """One scenario being played."""
+class PlayedCore:
+    """One scenario being played against a core of its own."""
 
     def __init__(self, run: VirtualRun, cast: Cast) -> None:
         self.run_, self.cast, self.late = run, cast, run.latencies
         self.instance = run.setting.name
         self.now = run.now
         self.calls = 0
-        self.core: GatewayCore = run.factory(
-            gap_timeout_ms=run.setting.gap_timeout_ms, resync_enforced=run.setting.resync_enforced, seed=run.seed
-        )
+        self.core: GatewayCore = self._new_core()
         self.service = ScriptedWorldService(run.constants)
         self.queue: list[tuple[int, int, Callable[[], None]]] = []
         self.order = 0
@@ -182,14 +188,26 @@ class _Played:
         self.awaited: Any = None
         self.settle_upto: dict[str, int] = {}
         self.done = False
+        self.surroundings = VirtualFaults(self)
+
+    def renew_core(self) -> None:
+        """The core was ended and is started again: it has nothing but what the log gives it."""
+        self.core = self._new_core()
+
+    def _new_core(self) -> GatewayCore:
+        run = self.run_
+        return run.factory(
+            gap_timeout_ms=run.setting.gap_timeout_ms, resync_enforced=run.setting.resync_enforced, seed=run.seed
+        )
 
     # --- driving -----------------------------------------------------------------------------------------------
 
     def run(self) -> None:
+        """Play it to the end."""
         cast = self.cast
         marker = f"{cast.worlds[0]}-barrier"
-        self._see(ScenarioBegan(t=self.now, instance=self.instance, scenario=cast.scenario.id, worlds=cast.worlds))
-        self._see(ScenarioBegan(t=self.now, instance=self.instance, scenario="ackgap:barrier", worlds=(marker,)))
+        self.see(ScenarioBegan(t=self.now, instance=self.instance, scenario=cast.scenario.id, worlds=cast.worlds))
+        self.see(ScenarioBegan(t=self.now, instance=self.instance, scenario="ackgap:barrier", worlds=(marker,)))
         self._advance(None)
         while not self.done:
             self._until_next()
@@ -197,19 +215,22 @@ class _Played:
                 self._resume(result=True)
             elif self.waiting is not None and self.now >= self.deadline:
                 self._resume(result=False)
-        self._see(ScenarioEnded(t=self.now, instance=self.instance, scenario=cast.scenario.id, complete=True))
+        self.surroundings.end_all()
+        self.see(ScenarioEnded(t=self.now, instance=self.instance, scenario=cast.scenario.id, complete=True))
         self._follow(self.now + TAIL_MS * MS)
 
     def _follow(self, until: int) -> None:
         """Let what is on its way arrive, and let the timers run that are due soon."""
         self.deadline = until
-        while self.now < until and (self.queue or self.core.next_timer() is not None):
+        while self.now < until and (self.queue or self.surroundings.next_timer() is not None):
             self._until_next()
 
     def _until_next(self) -> None:
         """Let time jump to whatever comes next: an event on its way, a timer of the core, or the player's deadline."""
-        timer = self.core.next_timer()
+        timer = self.surroundings.next_timer()
         times = [self.deadline]
+        if isinstance(self.awaited, AwaitOpen):
+            times.append(self.now + int(self.late.look_again * MS))
         if self.queue:
             times.append(self.queue[0][0])
         if timer is not None:
@@ -219,7 +240,7 @@ class _Played:
         if self.queue and self.queue[0][0] <= moment:
             heapq.heappop(self.queue)[2]()
         elif timer is not None and timer <= moment:
-            self._perform(self.core.tick(moment))
+            self.perform(self.core.tick(moment))
 
     def _resume(self, *, result: bool) -> None:
         awaited, self.waiting, self.awaited = self.awaited, None, None
@@ -229,7 +250,7 @@ class _Played:
                 return
             case Barrier(worlds=worlds, bound_ms=bound_ms):
                 for world in worlds:
-                    self._see(
+                    self.see(
                         BarrierMissed(
                             t=self.now, instance=self.instance, world_id=world, partition=0, waited_ms=bound_ms
                         )
@@ -237,9 +258,11 @@ class _Played:
             case _Settling(worlds=worlds):
                 for world in worlds:
                     upto = self.settle_upto[world]
-                    self._see(Settled(t=self.now, instance=self.instance, world_id=world, upto=upto, proof="barrier"))
-            case AwaitAck() | AwaitRequest() if not result:
-                self._see(
+                    self.see(Settled(t=self.now, instance=self.instance, world_id=world, upto=upto, proof="barrier"))
+            case AwaitOpen(world_id=world_id, run_id=run_id) if result:
+                self._ask(world_id, run_id)
+            case AwaitAck() | AwaitRequest() | AwaitFelt() | AwaitOpen() if not result:
+                self.see(
                     WaitExpired(
                         t=self.now, instance=self.instance, scenario=self.cast.scenario.id, world_id=awaited.world_id,
                         awaited=_words(awaited), waited_ms=self._bound(awaited) / MS,
@@ -262,7 +285,7 @@ class _Played:
         match action:
             case Emit(world_id=world_id, body=body):
                 self.service.emit(body)
-                self._see(Emitted(t=self.now, instance=self.instance, world_id=world_id, body=body))
+                self.see(Emitted(t=self.now, instance=self.instance, world_id=world_id, body=body))
             case Behave(world_id=world_id, behaviour=behaviour):
                 self.service.behave(world_id, behaviour)
                 self._new_base()
@@ -276,34 +299,48 @@ class _Played:
                 answers = [self._ask(*stream) for stream in streams]
                 return all(answers)
             case StallRelay(stalled=stalled):
-                self._see(
+                self.see(
                     FaultChanged(
                         t=self.now, instance=self.instance, fault="relay_client_stalled", active=stalled,
                         worlds=self.cast.worlds,
                     )
                 )  # fmt: skip
-                self._perform(self._told_of_clients(stalled=stalled))
+                self.perform(self._told_of_clients(stalled=stalled))
+            case ChangeFault():
+                self.surroundings.change(action)
+                self._new_base()
+            case ReadMetrics():
+                pass  # a core has no metrics page
             case Pause(ms=ms, timeouts=timeouts):
                 return self._wait(
                     action, lambda: False, int(ms * MS + timeouts * self.run_.setting.gap_timeout_ms * MS)
                 )
-            case AwaitAck(world_id=world_id, run_id=run_id, sequence=sequence):
-                return self._wait(action, lambda: (world_id, run_id, sequence) in self.acked, self._bound(action))
-            case AwaitRequest(world_id=world_id, endpoint=endpoint, count=count, answered=answered):
-                key = (world_id, endpoint, answered)
-                base, came = self.base, self.requests
-                return self._wait(action, lambda: came.since(key, base, self.ripe_at) >= count, self._bound(action))
+            case AwaitAck() | AwaitRequest() | AwaitFelt() | AwaitOpen():
+                return self._wait(action, self._condition(action), self._bound(action))
             case Barrier(bound_ms=bound_ms):
                 self._send_marker(action)
                 marker = (f"{self.cast.worlds[0]}-barrier", f"b{self.markers}", 1)
                 return self._wait(action, lambda: marker in self.acked, int(bound_ms * MS))
         return None
 
+    def _condition(self, action: Wait) -> Callable[[], bool]:
+        """What a step waits for."""
+        match action:
+            case AwaitAck(world_id=world_id, run_id=run_id, sequence=sequence):
+                return lambda: (world_id, run_id, sequence) in self.acked
+            case AwaitFelt(fault=fault, count=count):
+                return lambda: self.surroundings.felt(fault) >= count
+            case AwaitOpen(world_id=world_id, run_id=run_id):
+                return lambda: self._state(world_id, run_id) == "open"
+        key = (action.world_id, action.endpoint, action.answered)
+        came, base = self.requests, self.base
+        return lambda: came.since(key, base, self.ripe_at) >= action.count
+
     def _wait(self, action: Any, condition: Callable[[], bool], bound: int) -> Any:
         self.awaited, self.waiting, self.deadline = action, condition, self.now + bound
         return NotImplemented
 
-    def _bound(self, action: AwaitAck | AwaitRequest) -> int:
+    def _bound(self, action: Wait) -> int:
         return int((action.bound_ms + action.bound_timeouts * self.run_.setting.gap_timeout_ms) * MS)
 
     def _new_base(self) -> None:
@@ -327,18 +364,17 @@ class _Played:
         text, encoding = text_of(value)
         confirmed = self.now + int(self.late.append * MS)
         self.last_delivery[world_id] = confirmed
-        self._see(
+        self.see(
             Delivered(
                 t=confirmed, instance=self.instance, world_id=world_id, t_sent=self.now, partition=0, offset=offset,
                 key=key, value=text, encoding=encoding,
             )
         )  # fmt: skip
         raw = key.encode() if key is not None else None
+        self.surroundings.append(offset, raw, value)
 
-        def read() -> None:
-            self._perform(self.core.record(partition=0, offset=offset, key=raw, value=value, now=self.now))
-
-        self._later(self.late.append + self.late.read, read)
+    def _state(self, world_id: str, run_id: str) -> Any:
+        return self.core.gate(world_id, run_id).get("state") if self.surroundings.answers else "unknown"
 
     def _told_of_clients(self, *, stalled: bool) -> Iterable[Effect]:
         """A core may want to know that a client downstream stands still; most do not."""
@@ -348,9 +384,11 @@ class _Played:
     def _ask(self, world_id: str, run_id: str) -> bool:
         if "gate" not in self.run_.tiers:
             return True
+        if not self.surroundings.answers:
+            return False
         answer = self.core.gate(world_id, run_id)
         state = answer.get("state")
-        self._see(
+        self.see(
             GateSeen(
                 t=self.now, instance=self.instance, world_id=world_id, run_id=run_id, t_sent=self.now, status=200,
                 state=state if state in {"open", "closed"} else "unknown", body=str(dict(answer)),
@@ -358,7 +396,8 @@ class _Played:
         )  # fmt: skip
         return state == "open"
 
-    def _perform(self, effects: Iterable[Effect]) -> None:
+    def perform(self, effects: Iterable[Effect]) -> None:
+        """Let happen what the core wants."""
         self.calls += 1
         for effect in effects:
             match effect.kind:
@@ -368,15 +407,22 @@ class _Played:
                     self._request(effect)
                 case "relay":
                     self._relay(effect)
+                case "commit":
+                    self.surroundings.commit(effect.offset)
 
     def _publish(self, effect: Any) -> None:
+        """One ACK on its way, as far as the faults let it."""
+        self.surroundings.publish(effect)
+
+    def ack_appended(self, effect: Any, *, delay_ms: float = 0.0) -> None:
+        """The ACK stands in the topic; the tester sees it."""
         offset, self.ack_offset = self.ack_offset, self.ack_offset + 1
-        token, value = effect.token, effect.value
+        value = effect.value
         key = effect.key.decode("utf-8", "replace") if effect.key is not None else None
 
         def seen() -> None:
             text, encoding = text_of(value)
-            self._see(
+            self.see(
                 AckSeen(
                     t=self.now, instance=self.instance, world_id=world_of(value, key or ""), partition=0, offset=offset,
                     key=key, value=text, encoding=encoding,
@@ -388,8 +434,7 @@ class _Played:
                 if named[:2] in self.cast.streams:
                     self._ask(*named[:2])
 
-        self._later(self.late.ack_seen, seen)
-        self._later(self.late.ack_confirm, lambda: self._perform(self.core.ack_confirmed(token, self.now)))
+        self.later(delay_ms + self.late.ack_seen, seen)
 
     def _relay(self, effect: Any) -> None:
         if "relay" not in self.run_.tiers:
@@ -397,30 +442,31 @@ class _Played:
         frame = effect.frame
 
         def seen() -> None:
-            self._see(
+            self.see(
                 FrameSeen(t=self.now, instance=self.instance, world_id=world_of(frame), client="main", value=frame)
             )
 
-        self._later(self.late.relay, seen)
+        self.later(self.late.relay, seen)
 
     def _request(self, effect: Any) -> None:
-        self._later(self.late.http, lambda: self._received(effect.token, effect.path))
+        life = self.surroundings.life
+        self.later(self.late.http, lambda: self._received(effect.token, effect.path, life))
 
-    def _received(self, token: int, path: str) -> None:
+    def _received(self, token: int, path: str, life: int) -> None:
         planned = self.service.plan("GET", path)
         self._counted(planned, answered=False)
-        self._see(
+        self.see(
             RequestSeen(
                 t=self.now, instance=self.instance, request=planned.request, world_id=planned.world_id,
                 endpoint=planned.endpoint, method="GET", path=path,
             )
         )  # fmt: skip
         delay = self.late.http_timeout if planned.failure == "hung" else planned.delay_ms
-        self._later(delay, lambda: self._answered(token, planned))
+        self.later(delay, lambda: self._answered(token, planned, life))
 
-    def _answered(self, token: int, planned: PlannedAnswer) -> None:
+    def _answered(self, token: int, planned: PlannedAnswer, life: int) -> None:
         self._counted(planned, answered=True)
-        self._see(
+        self.see(
             AnswerSent(
                 t=self.now, instance=self.instance, request=planned.request, world_id=planned.world_id,
                 endpoint=planned.endpoint, status=planned.status,
@@ -428,19 +474,22 @@ class _Played:
             )
         )  # fmt: skip
         if planned.failure:
-            self._perform(self.core.http_failed(token, planned.failure, self.now))
+            told = lambda: self.core.http_failed(token, planned.failure, self.now)  # noqa: E731
         else:
-            self._perform(self.core.http_answered(token, planned.status, planned.body, self.now))
+            told = lambda: self.core.http_answered(token, planned.status, planned.body, self.now)  # noqa: E731
+        self.surroundings.tell(told, life)
 
     def _counted(self, planned: PlannedAnswer, *, answered: bool) -> None:
         key = (planned.world_id, planned.endpoint, answered)
         self.requests.note(key, self.now)
 
-    def _later(self, delay_ms: float, call: Callable[[], None]) -> None:
+    def later(self, delay_ms: float, call: Callable[[], None]) -> None:
+        """Let something happen after so many ms of virtual time."""
         self.order += 1
         heapq.heappush(self.queue, (self.now + int(delay_ms * MS), self.order, call))
 
-    def _see(self, observation: Observation) -> None:
+    def see(self, observation: Observation) -> None:
+        """Record a fact."""
         self.run_.sink(observation)
 
 
@@ -449,7 +498,12 @@ class _Settling:
     worlds: tuple[str, ...]
 
 
-def _words(action: AwaitAck | AwaitRequest) -> str:
-    if isinstance(action, AwaitAck):
-        return f"ACK of event {action.sequence} of run {action.run_id!r}"
+def _words(action: Wait) -> str:
+    match action:
+        case AwaitAck():
+            return f"ACK of event {action.sequence} of run {action.run_id!r}"
+        case AwaitFelt():
+            return f"the fault {action.fault} to be felt"
+        case AwaitOpen():
+            return f"an open gate of run {action.run_id!r}"
     return f"{action.count} {action.endpoint} {'answers' if action.answered else 'requests'}"

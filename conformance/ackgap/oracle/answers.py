@@ -153,7 +153,7 @@ def _offer(stream: Stream, document: dict[str, Any], *, t: int, firm: bool) -> N
 
 def _make_due(stream: Stream, cover: Cover) -> None:
     """A firm snapshot makes the events above it due, also after an earlier resync had failed."""
-    stream.suspended = False
+    stream.suspended = stream.amnesic = False
     sequence = cover.sequence + 1
     while (event := stream.events.get(sequence)) is not None:  # up to the next hole
         if not event.via:

@@ -15,6 +15,8 @@ PATIENCE_MS = 1500.0
 # An event that is due may take its time after it was read: this, and a round trip for each one before it (ms).
 ACK_PATIENCE_MS = 1000.0
 STRAYS = 4096
+# What was held up by a fault of the whole target may take this much longer: pauses between attempts grow up to 30 s (ms).
+FAULT_PATIENCE_MS = 32_000.0
 
 
 class Checks:
@@ -49,6 +51,8 @@ class Checks:
             monitor.on_ack(o, ack, stream if event is not None else None, first=first)
         if stream is not None and event is not None and sequence is not None:
             stream.acked.setdefault(sequence, o.t)
+            stream.lately.setdefault(sequence, o.t)
+            stream.amnesic = stream.amnesic and not first  # it has gone on, so it knows where it stood
             stream.top_acked = max(stream.top_acked, sequence)
             body = event.message.body
             stream.freeze_acked = stream.freeze_acked or body.get("freeze") is True or body.get("drain") is True
@@ -144,7 +148,13 @@ class Checks:
     @staticmethod
     def _due_open(stream: Stream) -> int:
         """Since when nothing has changed for the gate: the last settling, ACK, frame or snapshot."""
-        moments = [stream.world.settled, *stream.acked.values(), *stream.shown.values(), *(c.t for c in stream.covers)]
+        moments = [
+            stream.world.settled,
+            stream.world.instance.undisturbed_from,
+            *stream.acked.values(),
+            *stream.shown.values(),
+            *(c.t for c in stream.covers),
+        ]
         return max(moments)
 
     @staticmethod
@@ -213,6 +223,10 @@ class Checks:
             start = max((c.t for c in stream.covers if c.firm), default=event.t)
         elif event.via in {"fill", "late_fill"} and event.gap is not None:
             start = max(event.t, event.gap.filled, event.gap.progress)
+        if instance.disturbed:
+            return False
+        if event.t <= instance.undisturbed_from:
+            start, patience = max(start, instance.undisturbed_from), patience + FAULT_PATIENCE_MS
         backlog = sum(1 for s in stream.events if s <= event.message.sequence and s not in stream.acked)
         return t >= start + int((patience + backlog * instance.round_trip_ms) * NS_PER_MS)
 
@@ -252,6 +266,14 @@ class Checks:
 
     def barrier_missed(self, o: BarrierMissed, world: World) -> None:
         """The target has not read past the world's deliveries: stuck for good, or only slow?"""
+        if world.instance.spans:
+            self.bench.doubt(
+                "FLT-15",
+                world,
+                f"the marker was not ACKed within {o.waited_ms:.0f} ms after a fault of the whole target; it may only be slow to "
+                "find its group and its brokers again: look at its session timeout and its pauses between attempts",
+            )
+            return
         marks = world.instance.read.get(o.partition, [])
         stuck = not marks or marks[-1][1] < o.t - int(o.waited_ms * NS_PER_MS)
         for monitor in self.monitors:

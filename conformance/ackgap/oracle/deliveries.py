@@ -15,7 +15,7 @@ def delivered(world: World, o: Delivered, message: Activation | Invalid) -> None
     """Take one record of the activation topic into the facts of its world."""
     world.last_delivery = max(world.last_delivery, o.t)
     if isinstance(message, Invalid):
-        _invalid(world, message)
+        _invalid(world, o, message)
     elif message.sequence == 0:
         _unsequenced(world, o, message)
     else:
@@ -53,6 +53,8 @@ def open_gap(stream: Stream, *, sent: int, t: int, partition: int, offset: int, 
 def surely_in_time(stream: Stream, gap: Gap, t: int) -> bool:
     """Whether an event confirmed at `t` was read before any timer of this gap can have run out."""
     instance = stream.world.instance
+    if instance.disturbed_since(gap.opened_sent):
+        return False  # its timer may have stood still, run on or begun anew
     slack = (2 * instance.settle_ms + 50) * NS_PER_MS + instance.timeout_ns // 50
     return t + slack < gap.opened_sent + instance.timeout_ns
 
@@ -68,8 +70,9 @@ def _home(world: World, world_id: str) -> World:
     return home
 
 
-def _invalid(world: World, message: Invalid) -> None:
+def _invalid(world: World, o: Delivered, message: Invalid) -> None:
     world.invalid_deliveries += 1
+    world.invalid_seen = o.t_sent
     if message.claims_sequence is not None and len(world.claims) < CLAIMS:
         world.claims[message.claims_run or "", message.claims_sequence] = message
 
@@ -96,7 +99,7 @@ def _sequenced(world: World, o: Delivered, message: Activation) -> None:
     if message.sequence <= stream.contiguous:
         return  # an old event that was forgotten: a duplicate of long ago
     event = _event(stream, o, message)
-    follows_again = stream.suspended and _all_acked(stream)
+    follows_again = stream.suspended and not stream.amnesic and _all_acked(stream)
     stream.events[message.sequence] = event
     stream.highest = max(stream.highest, message.sequence)
     if isinstance(message.etag, str):

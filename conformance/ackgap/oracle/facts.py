@@ -69,6 +69,20 @@ class Gap:
 
 
 @dataclass(slots=True)
+class Span:
+    """A fault beyond messages and answers, from its begin to its end (None: not ended). Times are ns."""
+
+    fault: str
+    begin: int
+    end: int | None = None
+    places: frozenset[int] = frozenset()  # partitions that it took from the target
+
+    def touches(self, begin: int, end: int) -> bool:
+        """Whether it was there at some moment of an interval."""
+        return self.begin <= end and (self.end is None or self.end >= begin)
+
+
+@dataclass(slots=True)
 class Cover:
     """Leave to skip what lies at or below `sequence`: a snapshot that may be accepted, or an equal hash."""
 
@@ -109,6 +123,7 @@ class Stream:
     mended: Gap | None = None  # the last gap that was closed
     unprobed: list[Gap] = field(default_factory=list)  # gaps that were filled before any request came
     acked: dict[int, int] = field(default_factory=dict)  # sequence -> t of its first ACK
+    lately: dict[int, int] = field(default_factory=dict)  # the same since the last restart of the target
     ack_keys: dict[int, Any] = field(default_factory=dict)
     highest_acked: int = 0  # among those that may be applied
     top_acked: int = 0  # among all
@@ -124,6 +139,7 @@ class Stream:
     judged: set[tuple[str, int]] = field(default_factory=set)  # (what, sequence) that was counted already
     last_arrival: int = 0
     suspended: bool = False  # a forced resync has begun: only its success makes anything due again
+    amnesic: bool = False  # a restart may have made the target forget what it had applied of the stream
 
     @property
     def plain(self) -> bool:
@@ -145,8 +161,18 @@ class Stream:
         return sorted(s for s in self.events if s > self.frontier)
 
     def lowest(self, at: int) -> int:
-        """The highest sequence whose ACK had been seen by `at` (ns), or 0."""
-        return max((s for s, t in self.acked.items() if t <= at), default=0) if self.acked else 0
+        """The highest sequence whose ACK had been seen by `at` (ns), or 0. A restart may have undone older ones."""
+        return max((s for s, t in self.lately.items() if t <= at), default=0)
+
+    def restarted(self) -> None:
+        """The target was restarted. What was read and not applied must come back from the log; a stream of which something
+        was applied may be unknown now, so that only a resync, or its own memory, takes it further."""
+        self.lately = {}
+        if self.acked or self.covers:
+            self.suspended = self.amnesic = True
+            for sequence, event in self.events.items():
+                if sequence not in self.acked:
+                    event.via = ""
 
     def gates_between(self, low: int, high: int) -> set[str]:
         """Every gate that a Gateway may show which has applied at least `low` and at most `high`."""
@@ -176,6 +202,7 @@ class World:
     stray_acks: set[tuple[str, int]] = field(default_factory=set)  # (run, sequence) ACKed before it was delivered
     misaddressed: bool = False  # requests that meant this world went elsewhere
     invalid_deliveries: int = 0
+    invalid_seen: int = 0  # t of the last one
     unsequenced: int = 0
     unsequenced_seen: int = 0  # t of the last one
     probe_hashes: deque[tuple[int, str]] = field(default_factory=lambda: deque(maxlen=64))
@@ -185,6 +212,7 @@ class World:
     settled_upto: int = 0
     last_delivery: int = 0
     relay_stalled: bool = False
+    spans: list["Span"] = field(default_factory=list)  # faults of this world alone
     log: deque[Observation] = field(default_factory=lambda: deque(maxlen=LOG))
     ended: bool = False
 
@@ -219,6 +247,21 @@ class Instance:
     relay_gone: bool = False  # the tester's relay client was away for a while: absence there proves nothing
     fetches_outside_gaps: bool = False  # a polling habit: then a snapshot request says nothing about timers
     restarted: int = 0
+    spans: list["Span"] = field(default_factory=list)  # faults of the whole target
+
+    def disturbed_since(self, t: int) -> bool:
+        """Whether a fault of the whole target was there at `t` or later."""
+        return any(span.end is None or span.end >= t for span in self.spans)
+
+    @property
+    def disturbed(self) -> bool:
+        """Whether a fault of the whole target is there now."""
+        return any(span.end is None for span in self.spans)
+
+    @property
+    def undisturbed_from(self) -> int:
+        """When the last fault of the whole target ended; 0 if there was none."""
+        return max((span.end for span in self.spans if span.end is not None), default=0)
 
     def started(self, o: InstanceStarted) -> None:
         """Take over the setting."""
@@ -295,7 +338,7 @@ def forget(stream: Stream) -> None:
     """Drop what lies far below the ACKed prefix, so that memory stays constant however long a stream runs."""
     floor = min(stream.highest_acked, stream.frontier) - WINDOW
     if floor > 0 and len(stream.events) > 2 * WINDOW:
-        for table in (stream.events, stream.acked, stream.ack_keys, stream.shown):
+        for table in (stream.events, stream.acked, stream.lately, stream.ack_keys, stream.shown):
             for sequence in [s for s in table if s < floor]:
                 del table[sequence]
         stream.contiguous = max(stream.contiguous, floor)

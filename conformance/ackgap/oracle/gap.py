@@ -92,7 +92,7 @@ class GapMonitor(Monitor):
     def _never_probed(self, stream: Stream, gap: Gap, until: int) -> None:
         """A gap that was open until then, long after its timeout, without any request."""
         instance, world = stream.world.instance, stream.world
-        if gap.first_probe or gap.early_probe or gap.equal:
+        if gap.first_probe or gap.early_probe or gap.equal or instance.disturbed_since(gap.opened_sent):
             return
         due = self._due(instance, gap)
         if due is None:
@@ -127,7 +127,7 @@ class GapMonitor(Monitor):
 
     def _late(self, stream: Stream, gap: Gap, t: int) -> None:
         instance, world = stream.world.instance, stream.world
-        if not instance.resync_enforced or stream.derailed:
+        if not instance.resync_enforced or stream.derailed or instance.disturbed_since(gap.opened_sent):
             return
         kept_coming = gap.later_arrivals > gap.opened + instance.timeout_ns // 4
         due = self._due(instance, gap)

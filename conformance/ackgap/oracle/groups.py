@@ -3,6 +3,7 @@
 from ackgap.oracle.ack import AckMonitor
 from ackgap.oracle.cfg import CfgMonitor
 from ackgap.oracle.dup import DupMonitor
+from ackgap.oracle.flt import FltMonitor
 from ackgap.oracle.gap import GapMonitor
 from ackgap.oracle.gate import GateMonitor
 from ackgap.oracle.monitor import Monitor
@@ -13,4 +14,5 @@ from ackgap.oracle.sync import SyncMonitor
 
 MONITORS: tuple[type[Monitor], ...] = (
     MsgMonitor, AckMonitor, OrdMonitor, DupMonitor, GapMonitor, SyncMonitor, GateMonitor, RunMonitor, CfgMonitor,
+    FltMonitor,
 )  # fmt: skip

@@ -4,6 +4,7 @@ Pure and streaming. It knows the contract and the history and nothing else: not 
 scenario was meant to show what, and nothing of any Gateway.
 """
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -30,12 +31,16 @@ from ackgap.history import (
 from ackgap.oracle import answers, deliveries, reading
 from ackgap.oracle.bench import Bench
 from ackgap.oracle.checks import Checks
-from ackgap.oracle.facts import NS_PER_MS, Instance, World
+from ackgap.oracle.facts import NS_PER_MS, Instance, Span, World
 from ackgap.oracle.groups import MONITORS
 from ackgap.oracle.ledger import Finding, Row, ScenarioFinding, Verdict
 from ackgap.oracle.monitor import Monitor
 
 TIER_STRENGTH = ("ack", "relay", "gate", "metrics", "topic", "http")
+OWN_FAULTS = ("worldservice_", "relay_client_")  # faults that hurt their own worlds only
+REBALANCE = "group_rebalanced"
+DIGITS = re.compile(r"\d+")
+KEPT_SPANS = 64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -192,12 +197,33 @@ class Judge:
 
     def _target_changed(self, o: TargetChanged) -> None:
         if o.state == "restarted":
-            self._instance(o.instance).restarted = o.t
+            instance = self._instance(o.instance)
+            instance.restarted = o.t
+            for world in instance.worlds.values():
+                for stream in world.streams.values():
+                    stream.restarted()
 
     def _fault_changed(self, o: FaultChanged) -> None:
+        worlds = [self._logged(o, self._world(o.instance, world_id)) for world_id in o.worlds]
         if o.fault == "relay_client_stalled":
-            for world_id in o.worlds:
-                self._world(o.instance, world_id).relay_stalled = o.active
+            for world in worlds:
+                world.relay_stalled = o.active
+        concerned = worlds if o.fault.startswith(OWN_FAULTS) else [self._instance(o.instance)]
+        for hurt in concerned:
+            _span(hurt.spans, o)
+        if not o.active and o.felt == 0 and worlds:
+            self.bench.ledger.not_felt(o.instance, worlds[0].scenario, o.fault)
+
+
+def _span(spans: list[Span], o: FaultChanged) -> None:
+    if o.active:
+        places = frozenset(int(n) for n in DIGITS.findall(o.detail)) if o.fault == REBALANCE else frozenset()
+        spans.append(Span(fault=o.fault, begin=o.t, places=places))
+        del spans[:-KEPT_SPANS]
+        return
+    for span in spans:
+        if span.fault == o.fault and span.end is None:
+            span.end = o.t
 
 
 def _verdict(row: Row, usable: list[str], tiers: tuple[str, ...]) -> tuple[Verdict, str]:

@@ -57,6 +57,7 @@ class ScenarioFinding:
     exercised: frozenset[str]
     convicted: frozenset[str]
     doubted: frozenset[str]
+    not_felt: frozenset[str] = frozenset()  # faults that had no effect
 
 
 class Ledger:
@@ -65,6 +66,7 @@ class Ledger:
     def __init__(self) -> None:
         self.rows: dict[str, Row] = {}
         self.scenarios: dict[tuple[str, str], tuple[set[str], set[str], set[str]]] = {}
+        self.unfelt: dict[tuple[str, str], set[str]] = {}
 
     def exercised(self, requirement: str, instance: str, scenario: str) -> None:
         """The antecedent of the requirement happened once and was judged."""
@@ -111,9 +113,14 @@ class Ledger:
                 exercised=frozenset(sets[0]),
                 convicted=frozenset(sets[1]),
                 doubted=frozenset(sets[2]),
+                not_felt=frozenset(self.unfelt.get((instance, scenario), ())),
             )
             for (instance, scenario), sets in self.scenarios.items()
         ]
+
+    def not_felt(self, instance: str, scenario: str, fault: str) -> None:
+        """A fault of the scenario has ended without any effect."""
+        self.unfelt.setdefault((instance, scenario), set()).add(fault)
 
     def scenario_began(self, instance: str, scenario: str) -> None:
         """Make the scenario known, so that one that brought about nothing shows up too."""

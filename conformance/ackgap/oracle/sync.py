@@ -189,7 +189,7 @@ class SyncMonitor(Monitor):
         if not world.instance.resync_enforced:
             return  # a probe with the flag off is for information
         for gap in (stream.gap, stream.mended):
-            if gap is None or not gap.diverged:
+            if gap is None or not gap.diverged or world.instance.disturbed_since(gap.diverged):
                 continue
             if gap.first_snapshot:
                 self.bench.exercised("SYNC-02", world)
@@ -223,7 +223,7 @@ class SyncMonitor(Monitor):
         if never:
             self.bench.exercised("SYNC-06", world)
         waited = [s for s in received if stream.events[s].gap is not None]
-        if not waited or not _taken(stream, cover.sequence):
+        if not waited or not _taken(stream, cover.sequence) or world.instance.disturbed_since(cover.t):
             return
         unacked = [s for s in waited if s not in stream.acked]
         if unacked:
@@ -239,6 +239,8 @@ class SyncMonitor(Monitor):
             return
         since = stream.world.request_times[-1] if world.request_times else o.t
         waited_ms = (o.t - since) / NS_PER_MS
+        if world.instance.disturbed_since(since):
+            return
         if waited_ms > RETRY_PATIENCE_MS:
             self.bench.convict("SYNC-12", world, f"no further attempt in the {waited_ms:.0f} ms after a failed resync")
 

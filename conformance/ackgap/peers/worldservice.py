@@ -2,7 +2,9 @@
 
 import json
 from collections import deque
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import Any, Literal
 from urllib.parse import unquote, urlsplit
 
@@ -41,6 +43,22 @@ class _World:
     runs: dict[str, _Run] = field(default_factory=dict)
     latest: str = ""
     scripts: dict[str, deque[Answer]] = field(default_factory=dict)
+    hurt: tuple[Answer, ...] = ()  # what a fault answers, in turn, whatever the script says
+    felt: int = 0  # how many requests the fault has answered
+
+
+# What the faults of the WorldService answer, in turn.
+HURT: Mapping[str, tuple[Answer, ...]] = MappingProxyType(
+    {
+        "worldservice_down": (Answer(failure="refused"),),
+        "worldservice_hung": (Answer(failure="hung"),),
+        "worldservice_slow": (Answer(delay_ms=1000),),
+        "worldservice_errors": (Answer(status=503),),
+        "worldservice_flapping": (Answer(status=503), Answer(failure="refused"), Answer()),
+        "worldservice_wrong": (Answer(change={"world_id": "ackgap-somewhere-else"}),),
+        "worldservice_cut": (Answer(failure="cut"),),
+    }
+)
 
 
 class ScriptedWorldService:
@@ -87,6 +105,22 @@ class ScriptedWorldService:
         world = self.worlds.setdefault(world_id, _World())
         world.scripts = {"state_hash": deque(behaviour.state_hash), "snapshot": deque(behaviour.snapshot)}
 
+    def hurt(self, world_id: str, fault: str, ms: int | None = None) -> None:
+        """From now on this fault answers for the world; the script waits. `ms` replaces the fault's own delay."""
+        world = self.worlds.setdefault(world_id, _World())
+        answers = HURT[fault]
+        world.hurt = tuple(replace(a, delay_ms=ms) if ms is not None and a.delay_ms else a for a in answers)
+        world.felt = 0
+
+    def heal(self, world_id: str) -> None:
+        """The fault of the world is over."""
+        self.worlds.setdefault(world_id, _World()).hurt = ()
+
+    def felt(self, world_id: str) -> int:
+        """How many requests the present fault of the world, or its last one, has answered."""
+        world = self.worlds.get(world_id)
+        return world.felt if world is not None else 0
+
     def plan(self, method: str, target: str) -> PlannedAnswer:
         """Decide the answer to a request; `target` is path and query as they came over the wire."""
         self.requests += 1
@@ -120,6 +154,9 @@ class ScriptedWorldService:
 
     @staticmethod
     def _next(world: _World | None, endpoint: Endpoint) -> Answer:
+        if world is not None and world.hurt:
+            world.felt += 1
+            return world.hurt[(world.felt - 1) % len(world.hurt)]
         queue = world.scripts.get(endpoint) if world is not None else None
         if not queue:
             return Answer()

@@ -85,7 +85,12 @@ def conclude(
     notes = [
         f"scenario {s['id']} ({s['setting']}) is broken: it did not bring about {', '.join(s['missing'])}"
         for s in scenarios
-        if s["verdict"] == "broken"
+        if s["verdict"] == "broken" and s["missing"]
+    ]
+    notes += [
+        f"scenario {s['id']} ({s['setting']}) is broken: nothing was felt of {', '.join(s['not_felt'])}"
+        for s in scenarios
+        if s["not_felt"]
     ]
     notes += [f"{row['id']} is {row['reason']}" for row in rows if row["verdict"] == "waived"]
     notes += [f"waiver for {w.requirement} ({w.reason}) is not needed any more: take it out" for w in stale]
@@ -171,7 +176,9 @@ def _scenarios(judgement: Judgement, played: Sequence[PlayedScenario]) -> list[d
         exercised = found.exercised if found else frozenset()
         excused = (found.convicted | found.doubted) if found else frozenset()
         missing = sorted((set(scenario.must_exercise) & observable) - exercised - excused)
-        verdict = "aborted" if not scenario.complete else "broken" if missing and not excused else "ok"
+        not_felt = sorted(found.not_felt) if found else []
+        broken = (missing and not excused) or not_felt
+        verdict = "aborted" if not scenario.complete else "broken" if broken else "ok"
         rows.append(
             {
                 "id": scenario.id,
@@ -182,6 +189,7 @@ def _scenarios(judgement: Judgement, played: Sequence[PlayedScenario]) -> list[d
                 "exercised": sorted(exercised),
                 "must_exercise": sorted(scenario.must_exercise),
                 "missing": missing,
+                "not_felt": not_felt,
             }
         )
     return rows

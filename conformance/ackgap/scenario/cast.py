@@ -10,13 +10,17 @@ from ackgap.scenario.model import (
     Answer,
     AskGate,
     AwaitAck,
+    AwaitFelt,
+    AwaitOpen,
     AwaitRequest,
     Behave,
     Behaviour,
     Cast,
+    ChangeFault,
     Deliver,
     Emit,
     Pause,
+    ReadMetrics,
     Scenario,
     Setting,
     Settle,
@@ -184,6 +188,13 @@ class _Casting:
                 alias, sequence = self._split(ref)
                 stream = self._stream(alias)
                 self.steps.append(AwaitAck(world_id=stream.world_id, run_id=stream.run_id, sequence=sequence, **bounds))
+        elif "open" in given:
+            for alias in _many(given["open"]):
+                stream = self._stream(alias)
+                self.steps.append(AwaitOpen(world_id=stream.world_id, run_id=stream.run_id, **bounds))
+        elif "felt" in given:
+            world = self._world(given.get("world", next(iter(self.worlds))))
+            self.steps.append(AwaitFelt(fault=given["felt"], world_id=world, count=given.get("count", 1), **bounds))
         else:
             answered = "answered" in given
             world = self._world(given.get("world", next(iter(self.worlds))))
@@ -217,6 +228,18 @@ class _Casting:
         for alias in _many(given):
             stream = self._stream(alias)
             self.steps.append(AskGate(world_id=stream.world_id, run_id=stream.run_id))
+
+    def _do_fault(self, given: Any, step: dict[str, Any]) -> None:
+        name = given.get("begin") or given["end"]
+        worlds = [self._world(alias) for alias in given.get("worlds", self.worlds)]
+        if name == "relay_client_stalled":
+            self.steps.append(StallRelay(stalled="begin" in given))
+            return
+        details = {key: given[key] for key in ("ms", "error", "for_ms") if key in given}
+        self.steps.append(ChangeFault(fault=name, active="begin" in given, worlds=tuple(worlds), **details))
+
+    def _do_metrics(self, given: Any, step: dict[str, Any]) -> None:
+        self.steps.append(ReadMetrics())
 
     def _do_relay_client(self, given: Any, step: dict[str, Any]) -> None:
         self.steps.append(StallRelay(stalled=given == "stall"))

@@ -2,13 +2,15 @@
 
 import fnmatch
 import functools
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from ackgap.contract import Contract
 from ackgap.scenario.generators import GENERATORS
 from ackgap.scenario.loader import ScenarioError, load_file, parse
 from ackgap.scenario.model import Scenario
+
+ON_DEMAND = ("FLT", "OBS")  # groups whose scenarios cost instances of their own
 
 
 def scenarios(contract: Contract, *, seed: int = 1) -> tuple[Scenario, ...]:
@@ -37,6 +39,11 @@ def select(contract: Contract, patterns: Sequence[str], *, seed: int = 1) -> tup
             )
         chosen.update((s.id, s) for s in found)
     return tuple(chosen.values())
+
+
+def asked_for(scenarios: Sequence[Scenario], demanded: Collection[str]) -> tuple[Scenario, ...]:
+    """The scenarios that a run of certain profiles plays: faults and metrics only where they are demanded."""
+    return tuple(s for s in scenarios if s.group not in ON_DEMAND or any(r in demanded for r in s.exercises))
 
 
 @functools.cache

@@ -7,6 +7,7 @@ from typing import Any
 import yaml
 
 from ackgap.contract import Contract, ContractError, load_yaml
+from ackgap.scenario.faults import FAULTS
 from ackgap.scenario.model import Scenario
 
 
@@ -36,6 +37,7 @@ def parse(source: Any, contract: Contract, *, path: str) -> Scenario:
             near = difflib.get_close_matches(requirement, contract.requirements, n=1)
             hint = f"; did you mean {near[0]}?" if near else ""
             raise ScenarioError(f"{path}: exercises: {requirement!r} is not in the requirement catalogue{hint}")
+    faults = _faults(source["steps"])
     return Scenario(
         id=source["id"],
         title=source["title"],
@@ -46,6 +48,8 @@ def parse(source: Any, contract: Contract, *, path: str) -> Scenario:
         source=source,
         path=path,
         weight_timeouts=_weight(source["steps"], contract.constants.gap_timeout_ms),
+        faults=faults,
+        alone=source.get("alone", False) or any(FAULTS[fault].alone for fault in faults),
     )
 
 
@@ -61,7 +65,14 @@ def _weight(steps: list[dict[str, Any]], timeout_ms: int) -> float:
         wait = step.get("wait", {})
         total += wait.get("timeouts", 0) + wait.get("ms", 0) / timeout_ms
         total += 0.9 if "request" in wait or "answered" in wait else 0.0
+        total += 1.0 if step.get("fault", {}).get("end", "").startswith(("gateway", "group")) else 0.0
     return total
+
+
+def _faults(steps: list[dict[str, Any]]) -> tuple[str, ...]:
+    """The faults that begin in these steps."""
+    begun = [step["fault"]["begin"] for step in steps if "begin" in step.get("fault", {})]
+    return tuple(dict.fromkeys(begun))
 
 
 def _where(error: Any) -> str:

@@ -20,11 +20,13 @@ class Setting:
     resync_enforced: bool
     gap_timeout_ms: int
     default_timeout: bool
+    lane: int = 0  # above 0: an instance for scenarios that need one to themselves, played one after the other
 
     @property
     def name(self) -> str:
-        """Used as the instance name: `enforced-3000`, `unforced-3000`, `enforced-1200`."""
-        return f"{'enforced' if self.resync_enforced else 'unforced'}-{self.gap_timeout_ms}"
+        """Used as the instance name: `enforced-3000`, `unforced-3000`, `enforced-1200`, `enforced-1200-alone-1`."""
+        alone = f"-alone-{self.lane}" if self.lane else ""
+        return f"{'enforced' if self.resync_enforced else 'unforced'}-{self.gap_timeout_ms}{alone}"
 
 
 # --- what the scripted WorldService does ---------------------------------------------------------------------------
@@ -143,7 +145,46 @@ class StallRelay:
     stalled: bool
 
 
-Step = Emit | Deliver | Behave | Settle | Pause | AwaitAck | AwaitRequest | AskGate | StallRelay
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChangeFault:
+    """A fault of `ackgap.scenario.faults` begins or ends. `for_ms`: it ends by itself after that time."""
+
+    fault: str
+    active: bool
+    worlds: tuple[str, ...]
+    ms: int | None = None
+    error: int | None = None
+    for_ms: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AwaitFelt:
+    """Wait until an active fault was felt `count` times; bounded like AwaitAck."""
+
+    fault: str
+    world_id: str
+    count: int = 1
+    bound_ms: float = 6000
+    bound_timeouts: float = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AwaitOpen:
+    """Wait until the gate of a stream is open, where there is one to ask; bounded like AwaitAck."""
+
+    world_id: str
+    run_id: str
+    bound_ms: float = 6000
+    bound_timeouts: float = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadMetrics:
+    """Read the metrics page, where there is one."""
+
+
+Wait = AwaitAck | AwaitRequest | AwaitFelt | AwaitOpen
+Step = Emit | Deliver | Behave | Settle | Pause | Wait | AskGate | StallRelay | ChangeFault | ReadMetrics
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,6 +204,8 @@ class Scenario:
     source: dict[str, Any]
     path: str  # file it came from, or `generator:NAME`
     weight_timeouts: float  # how many gap timeouts it lasts, roughly; the longest start first
+    faults: tuple[str, ...] = ()  # names of the faults that it uses
+    alone: bool = False  # needs an instance to itself
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

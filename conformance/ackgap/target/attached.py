@@ -42,6 +42,20 @@ class AttachedTarget:
         """An attached service is not ours to restart."""
         raise TargetError(f"target {self.spec.name} is attached: the kit does not restart it")
 
+    async def end(self, *, kill: bool) -> None:
+        """An attached service is not ours to end."""
+        raise TargetError(f"target {self.spec.name} is attached: the kit does not end it")
+
+    async def again(self) -> None:
+        """Nothing was ended."""
+
+    async def stand_still(self) -> bool:
+        """An attached service is not ours to stop."""
+        raise TargetError(f"target {self.spec.name} is attached: the kit does not stop it")
+
+    async def go_on(self) -> None:
+        """Nothing was stopped."""
+
     async def stop(self) -> None:
         """Leave it alone."""
 

@@ -72,16 +72,38 @@ class ContainerTarget:
 
     async def restart(self, *, kill: bool) -> None:
         """See `Target.restart`."""
+        await self.end(kill=kill)
+        await self.again()
+
+    async def end(self, *, kill: bool) -> None:
+        """See `Target.end`."""
         if self.container is None:
             raise TargetError(f"target {self.spec.name} was not started")
         self.restarting = True
+        await self.container.halt("SIGKILL" if kill else self.spec.stop_signal)
+
+    async def again(self) -> None:
+        """See `Target.again`."""
+        if self.container is None:
+            raise TargetError(f"target {self.spec.name} was not started")
         try:
-            await self.container.again(signal="SIGKILL" if kill else self.spec.stop_signal)
+            await self.container.resume()
             await self._ready()
         except (EngineError, OSError) as error:
             raise TargetError(f"target {self.spec.name} did not start again: {first_line(error)}") from error
         finally:
             self.restarting = False
+
+    async def stand_still(self) -> bool:
+        """See `Target.stand_still`."""
+        if self.container is None:
+            return False
+        return await self.container.pause()
+
+    async def go_on(self) -> None:
+        """See `Target.go_on`."""
+        if self.container is not None:
+            await self.container.unpause()
 
     async def stop(self) -> None:
         """See `Target.stop`."""

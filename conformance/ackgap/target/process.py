@@ -5,6 +5,7 @@ import contextlib
 import os
 import signal
 import socket
+import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from ackgap.target.spec import TargetError, TargetSpec, fill
 
 STOP_TIMEOUT_S = 8.0
 RESTART_WATCH_S = 0.05
+STILL_CHECKS = 10
 LOOPBACK = "127.0.0.1"
 
 
@@ -65,12 +67,36 @@ class ProcessTarget:
 
     async def restart(self, *, kill: bool) -> None:
         """See `Target.restart`."""
+        await self.end(kill=kill)
+        await self.again()
+
+    async def end(self, *, kill: bool) -> None:
+        """See `Target.end`."""
         self.restarting = True
+        await self._end(signal.SIGKILL if kill else signal.Signals[self.spec.stop_signal])
+
+    async def again(self) -> None:
+        """See `Target.again`."""
         try:
-            await self._end(signal.SIGKILL if kill else signal.Signals[self.spec.stop_signal])
             await self.start()
         finally:
             self.restarting = False
+
+    async def stand_still(self) -> bool:
+        """See `Target.stand_still`."""
+        if self.process is None:
+            return False
+        _signal(self.process.pid, signal.SIGSTOP)
+        for _ in range(STILL_CHECKS):
+            if _stands_still(self.process.pid):
+                return True
+            await asyncio.sleep(RESTART_WATCH_S)
+        return False
+
+    async def go_on(self) -> None:
+        """See `Target.go_on`."""
+        if self.process is not None:
+            _signal(self.process.pid, signal.SIGCONT)
 
     async def stop(self) -> None:
         """See `Target.stop`."""
@@ -144,6 +170,16 @@ def _is_free(port: int) -> bool:
         except OSError:
             return False
         return True
+
+
+def _stands_still(pid: int) -> bool:
+    """Whether the system says that a process is stopped."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace").rpartition(")")[2].split()[0]
+    except (OSError, IndexError):  # a system without /proc
+        done = subprocess.run(["/bin/ps", "-o", "state=", "-p", str(pid)], capture_output=True, text=True, check=False)  # noqa: S603
+        state = done.stdout.strip()[:1]
+    return state == "T"
 
 
 def _signal(pid: int, number: int) -> None:

@@ -33,6 +33,18 @@ class Target(Protocol):
         Raises TargetError.
         """
 
+    async def end(self, *, kill: bool) -> None:
+        """End it (`kill`: without a word of warning) until `again`. Raises TargetError."""
+
+    async def again(self) -> None:
+        """Start it again with its disk after `end`; ports may be others then. Raises TargetError."""
+
+    async def stand_still(self) -> bool:
+        """Stop it in its tracks until `go_on`. Returns whether it was seen to stand still. Raises TargetError."""
+
+    async def go_on(self) -> None:
+        """Let it go on after `stand_still`."""
+
     async def stop(self) -> None:
         """Take it down with everything that belongs to it; may be called twice."""
 
