@@ -4,7 +4,7 @@ that get between them."""
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ackgap.history import FaultChanged, TargetChanged
+from ackgap.history import FaultChanged, RelayChanged, TargetChanged
 from ackgap.scenario.faults import FAULTS
 from ackgap.scenario.model import ChangeFault
 
@@ -125,6 +125,7 @@ class VirtualFaults:
             for world in step.worlds:
                 played.service.hurt(world, fault, step.ms)
         if fault in DOWN:
+            played.see(RelayChanged(t=played.now, instance=played.instance, client="main", state="disconnected"))
             self.life += 1
             self.held.clear()
         if step.for_ms is not None:
@@ -141,6 +142,7 @@ class VirtualFaults:
                 played.service.heal(world)
         if fault in DOWN:
             played.see(TargetChanged(t=played.now, instance=played.instance, state="restarted"))
+            played.see(RelayChanged(t=played.now, instance=played.instance, client="main", state="connected"))
             played.renew_core()
         if fault in DOWN or fault == "group_rebalanced":
             self.position = self.committed
