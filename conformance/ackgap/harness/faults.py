@@ -154,9 +154,10 @@ class Faults:
     async def _relay(self, step: ChangeFault) -> _Active:
         instance = self.instance
         connections = [0]
+        over = asyncio.Event()
 
         async def flap() -> None:
-            while instance.spec.observe.relay:
+            while instance.spec.observe.relay and not over.is_set():
                 url = fill(instance.spec.observe.relay, instance.running.values, where="observe.relay")
                 client = StalledClient(url)
                 with contextlib.suppress(OSError, TimeoutError, asyncio.IncompleteReadError):
@@ -171,7 +172,7 @@ class Faults:
             return connections[0] if instance.spec.observe.relay else -1
 
         async def stop() -> None:
-            task.cancel()
+            over.set()  # not by cancelling: a connection that is just being made would be left half open
             await asyncio.gather(task, return_exceptions=True)
 
         return _Active(step, felt, stop, stop)

@@ -1,0 +1,123 @@
+"""Faults as data: what scenarios may say, how they are planned, and what becomes of one that is not felt."""
+
+import asyncio
+import json
+
+import pytest
+from tests.conftest import play_virtually
+
+from ackgap.bus.link import LINK_FAULTS
+from ackgap.certify import Order, certify
+from ackgap.contract import load
+from ackgap.harness.plan import make_plan, unable_for
+from ackgap.history import AckSeen, FaultChanged, TargetChanged
+from ackgap.peers.worldservice import HURT
+from ackgap.scenario import catalogue
+from ackgap.scenario.faults import FAULTS
+from ackgap.scenario.loader import ScenarioError, parse
+from ackgap.scenario.model import Setting
+from ackgap.target.reference import reference
+from ackgap.target.spec import Attached, TargetSpec
+from ackgap_reference.gateway import build
+
+BOTH = (
+    Setting(resync_enforced=True, gap_timeout_ms=3000, default_timeout=True),
+    Setting(resync_enforced=False, gap_timeout_ms=3000, default_timeout=True),
+)
+
+
+def scenario(*steps, **more):
+    source = {"id": "x", "title": "x", "exercises": ["FLT-01"], "steps": list(steps), **more}
+    return parse(source, load(), path="x.yaml")
+
+
+def test_the_schema_names_exactly_the_faults_that_exist():
+    schema = json.loads((load().folder / "scenario.schema.json").read_text())
+    assert schema["$defs"]["fault"]["enum"] == list(FAULTS)
+
+
+def test_every_fault_can_be_brought_about_for_real():
+    assert {n for n, f in FAULTS.items() if f.scope == "link"} == set(LINK_FAULTS)
+    assert {n for n, f in FAULTS.items() if f.scope == "world"} == set(HURT)
+
+
+def test_every_fault_is_used_by_some_scenario(all_scenarios):
+    used = {fault for s in all_scenarios for fault in s.faults}
+    assert used >= set(FAULTS) - {"relay_client_stalled"}
+
+
+def test_a_misspelt_fault_is_told_with_the_nearest():
+    with pytest.raises(ScenarioError, match="did you mean 'gateway_killed'"):
+        scenario({"fault": {"begin": "gateway_kiled"}})
+
+
+def test_a_fault_of_the_whole_target_gets_an_instance_to_itself():
+    alone = scenario({"fault": {"begin": "broker_down"}}, {"fault": {"end": "broker_down"}})
+    own = scenario({"fault": {"begin": "worldservice_down"}}, {"fault": {"end": "worldservice_down"}})
+    assert alone.alone
+    assert not own.alone
+    plan = make_plan([alone, own], BOTH, run_id="r", seed=1)
+    places = {(i.setting.lane, c.scenario.faults) for i in plan.instances for c in i.casts}
+    assert places == {(1, ("broker_down",)), (0, ("worldservice_down",))}
+
+
+def test_scenarios_that_stand_alone_are_repeated_and_the_others_are_not():
+    alone = scenario({"fault": {"begin": "broker_down"}})
+    own = scenario({"deliver": 1})
+    plan = make_plan([alone, own], BOTH[:1], run_id="r", seed=1, repeat=5)
+    assert [c.scenario.alone for i in plan.instances for c in i.casts] == [False] + 5 * [True]
+
+
+@pytest.mark.parametrize(
+    ("fault", "spec", "links", "why"),
+    [
+        ("broker_down", reference(), False, "binary is not built"),
+        ("gateway_killed", TargetSpec(name="a", attach=(Attached(resync_enforced=True, gap_timeout_ms=1, activation_topic="t", ack_topic="a"),)), True, "attached"),
+        ("group_rebalanced", TargetSpec(name="c", command=("gateway",)), True, "{bus.group}"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_brought_about_is_left_out_with_its_reason(fault, spec, links, why):
+    alone = scenario({"fault": {"begin": fault}})
+    plan = make_plan([alone], BOTH, run_id="r", seed=1, unable=unable_for(spec, links=links))
+    assert not plan.instances
+    assert why in plan.left_out["x"]
+
+
+def test_fault_and_metrics_scenarios_are_played_only_where_their_requirements_are_demanded(contract, all_scenarios):
+    resync = catalogue.asked_for(all_scenarios, {r.id for r in contract.demanded("resync")})
+    assert not {s.group for s in resync} & {"FLT", "OBS"}
+    resilience = catalogue.asked_for(all_scenarios, {r.id for r in contract.demanded("resilience")})
+    assert {s.id for s in all_scenarios if s.group == "FLT"} <= {s.id for s in resilience}
+
+
+def test_a_fault_that_nothing_felt_is_told_of(all_scenarios):
+    begin, end = {"fault": {"begin": "acks_late"}}, {"fault": {"end": "acks_late"}}
+    idle = scenario({"deliver": 1}, {"wait": {"acked": 1}}, begin, {"wait": {"ms": 100}}, end)
+    found = [f for f in play_virtually(build, [idle]).judgement.scenarios if f.scenario == "x"]
+    assert {f.not_felt for f in found} == {frozenset({"acks_late"})}
+
+
+def test_a_restart_in_virtual_time_reads_the_log_from_what_was_committed():
+    killed = scenario(
+        {"deliver": [1, 2]}, {"wait": {"acked": 2}}, {"deliver": 4}, {"settle": "all"},
+        {"fault": {"begin": "gateway_killed"}}, {"fault": {"end": "gateway_killed"}}, {"settle": "all"},
+    )  # fmt: skip
+    history = play_virtually(build, [killed], BOTH[1:]).history
+    restarted = next(o.t for o in history if isinstance(o, TargetChanged))
+    world = "ackgap-virtual-unforced-3000-alone-1-0-w"
+    acked = [o for o in history if isinstance(o, AckSeen) and o.world_id == world]
+    assert len(acked) == 2
+    assert all(o.t <= restarted for o in acked)
+    assert [o.felt for o in history if isinstance(o, FaultChanged)] == [-1, 1]
+
+
+@pytest.mark.parametrize(
+    ("name", "ids"),
+    [("kill", ["flt-unpublished-survives-kill"]), ("own", ["flt-worldservice-down", "flt-relay-clients-come-and-go"])],
+)
+def test_the_reference_holds_in_real_time(name, ids, tmp_path):
+    order = Order(target="reference", profiles=("resilience",), scenarios=tuple(ids), out=tmp_path / name)
+    report = asyncio.run(certify(order)).report
+    assert {s["id"]: s["verdict"] for s in report["scenarios"]} == dict.fromkeys(ids, "ok")
+    assert report["exit_code"] == 0
+    assert [r["id"] for r in report["requirements"] if r["verdict"] == "fail"] == []
