@@ -64,6 +64,12 @@ def _poisoned(s: Situation) -> bool:
     )
 
 
+def _begun(stream: Stream) -> int:
+    """When the first event of the stream was sent."""
+    first = next(iter(stream.events.values()), None)
+    return first.t_sent if first is not None else stream.began
+
+
 def _restarted(s: Situation) -> bool:
     return s.instance.restarted > s.stream.began
 
@@ -97,12 +103,12 @@ def _relay_flapping(s: Situation) -> bool:
 def _disturbed(s: Situation) -> bool:
     """A fault of the whole target, or of the world, has come and gone since the stream began."""
     spans = [*s.instance.spans, *s.world.spans]
-    return any(span.end is not None and span.end >= s.stream.began for span in spans)
+    return any(span.end is not None and span.end >= _begun(s.stream) for span in spans)
 
 
 def _during(s: Situation, faults: frozenset[str]) -> bool:
     """A fault of the whole target has touched the stream since it began."""
-    return any(span.fault in faults and span.touches(s.stream.began, s.t) for span in s.instance.spans)
+    return any(span.fault in faults and span.touches(_begun(s.stream), s.t) for span in s.instance.spans)
 
 
 class FltMonitor(Monitor):
