@@ -15,9 +15,9 @@ from ackgap_reference.gateway import build
 
 @pytest.fixture(scope="module")
 def whole(all_scenarios):
-    began = time.perf_counter()
+    began = time.process_time()
     result = play_virtually(build, all_scenarios)
-    return result, time.perf_counter() - began
+    return result, time.process_time() - began
 
 
 def test_the_reference_passes_everything(whole):
