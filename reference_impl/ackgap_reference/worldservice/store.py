@@ -27,6 +27,16 @@ CREATE INDEX waiting ON events (world_id, number) WHERE published = 0;
 CREATE INDEX unacked ON events (emitted_ms) WHERE acked_ms IS NULL AND sequence > 0;
 CREATE TABLE ack_places (partition INTEGER PRIMARY KEY, next INTEGER NOT NULL);
 """
+FORGET_RUNS = """
+DELETE FROM events WHERE world_id = ?1 AND sequence > 0 AND published = 1
+    AND run_id IN (SELECT run_id FROM runs WHERE world_id = ?1 ORDER BY place DESC LIMIT -1 OFFSET ?2)
+    AND number NOT IN (SELECT json_extract(value, '$[3]') FROM worlds, json_each(document, '$.entries') WHERE world_id = ?1)
+"""
+FORGET_OVERRIDES = """
+DELETE FROM events WHERE world_id = ?1 AND sequence = 0 AND published = 1
+    AND number < (SELECT min(number) FROM events WHERE world_id = ?1 AND sequence > 0)
+    AND number NOT IN (SELECT json_extract(value, '$[3]') FROM worlds, json_each(document, '$.entries') WHERE world_id = ?1)
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,13 +111,12 @@ class Store:
         self.database.executemany("INSERT OR REPLACE INTO ack_places VALUES (?, ?)", places.items())
 
     def forget(self, world_id: str, keep_runs: int) -> None:
-        """Drop the events of all but the newest runs of a world; how the older ones ended is kept."""
-        self.database.execute(
-            "DELETE FROM events WHERE world_id = ?1 AND sequence > 0 AND published = 1 AND run_id IN "
-            "(SELECT run_id FROM runs WHERE world_id = ?1 ORDER BY place DESC LIMIT -1 OFFSET ?2) AND number NOT IN "
-            "(SELECT json_extract(value, '$[3]') FROM worlds, json_each(document, '$.entries') WHERE world_id = ?1)",
-            (world_id, keep_runs),
-        )
+        """Drop the events of all but the newest runs of a world, and the overrides before them.
+
+        How the older runs ended is kept, and so is the last event of each entry.
+        """
+        self.database.execute(FORGET_RUNS, (world_id, keep_runs))
+        self.database.execute(FORGET_OVERRIDES, (world_id,))
 
     # --- reading -----------------------------------------------------------------------------------------------
 
