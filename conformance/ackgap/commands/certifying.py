@@ -13,8 +13,9 @@ from rich.progress import Progress as Bar
 from ackgap.certify import Order
 from ackgap.certify import certify as run_certify
 from ackgap.certify import recheck as run_recheck
+from ackgap.commands.failing import fail
 from ackgap.contract import PROFILES
-from ackgap.harness.blame import Exit, exit_code, words
+from ackgap.harness.blame import Exit
 from ackgap.harness.run import Progress
 from ackgap.report import terminal
 from ackgap.report.bundle import BundleError
@@ -102,7 +103,7 @@ def certify(  # noqa: PLR0917  (click passes every option)
             certified = asyncio.run(run_certify(order))
         except (Exception, KeyboardInterrupt) as error:
             shown.stop()
-            _fail(error)
+            fail(error)
     if shape == "json":
         print(json.dumps(certified.report, indent=1))
     else:
@@ -138,17 +139,6 @@ def _wait_for_enter(where: str) -> None:
     """Leave everything running until a person has seen enough; without a person (no input), go on at once."""
     print(f"ackgap: kept running:\n{harmless(where)}\npress Enter to take it down", file=sys.stderr, flush=True)
     sys.stdin.readline()
-
-
-def _fail(error: BaseException) -> None:
-    code = exit_code(error)
-    if code is Exit.KIT:
-        import traceback  # noqa: PLC0415
-
-        traceback.print_exception(error)
-    said = "interrupted; everything was torn down" if code is Exit.INTERRUPTED else harmless(words(error))
-    print(f"ackgap: {said}", file=sys.stderr)
-    sys.exit(int(code))
 
 
 class _Shown:

@@ -7,45 +7,65 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import NoReturn
 
 import click
 
 from ackgap.broker import build
 from ackgap.bus import BusError, open_bus
+from ackgap.commands.failing import fail
 from ackgap.harness.blame import Exit
+from ackgap.harness.trial import Check
+from ackgap.report.terminal import harmless
 from ackgap.target.process import free_port
+from ackgap.try_target import try_target
 
 CLOCK_NS = 1_000_000
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Check:
-    """One line. `needed` marks what no run can do without."""
-
-    name: str
-    works: bool
-    found: str
-    to_do: str = ""
-    needed: bool = True
-
-
 @click.command()
+@click.option(
+    "--target",
+    type=click.Path(path_type=Path),
+    help="Start what this descriptor describes and look at each of its tiers.",
+)
+@click.option("--bus", default="", help="With --target: embedded, mock, container or kafka://HOST:PORT.")
+@click.option("--kafka-image", default="", help="With --target: image of --bus container.")
 @click.option("--format", "shape", type=click.Choice(["table", "json"]), default="table", help="How to print it.")
-def doctor(shape: str) -> None:
-    """What works here: Python, bus, Docker, ports, clock.
+def doctor(target: Path | None, bus: str, kafka_image: str, shape: str) -> None:
+    """What works here: Python, bus, Docker, ports, clock; or, with --target, in a target.
 
-    Example: ackgap doctor
+    Example: ackgap doctor --target gateway.yaml
     """
+    if target is not None:
+        _look_at(target, bus, kafka_image, shape)
     checks = [check() for check in CHECKS]
+    _print(checks, shape)
+    sys.exit(int(Exit.ENVIRONMENT if any(c.needed and not c.works for c in checks) else Exit.HOLDS))
+
+
+def _look_at(target: Path, bus: str, kafka_image: str, shape: str) -> NoReturn:
+    """Try the target, print and leave: 2 for a bad descriptor, 3 for a fault of the target, 4 for one of the environment."""
+    try:
+        checks, code = asyncio.run(try_target(str(target), bus=bus, kafka_image=kafka_image))
+    except (Exception, KeyboardInterrupt) as error:
+        fail(error)
+    _print(checks, shape)
+    sys.exit(int(code))
+
+
+def _print(checks: Sequence[Check], shape: str) -> None:
     if shape == "json":
         print(json.dumps([asdict(c) for c in checks], indent=1))
-    else:
-        for c in checks:
-            word = "ok  " if c.works else "FAIL" if c.needed else "no  "
-            print(f"{word} {c.name}: {c.found}" + (f"; {c.to_do}" if c.to_do and not c.works else ""))
-    sys.exit(int(Exit.ENVIRONMENT if any(c.needed and not c.works for c in checks) else Exit.HOLDS))
+        return
+    for c in checks:
+        word = "ok  " if c.works else "FAIL" if c.needed else "no  "
+        print(harmless(f"{word} {c.name}: {c.found}" + (f"; {c.to_do}" if c.to_do and not c.works else "")))
+        for line in c.log.splitlines():
+            print(f"       | {harmless(line)}")
 
 
 def _python() -> Check:
