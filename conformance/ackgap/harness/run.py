@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from ackgap.harness.blame import RunLostRecordsError
 from ackgap.harness.flood import Flooded
 from ackgap.harness.instance import Instance
+from ackgap.harness.joining import join
 from ackgap.harness.markers import Markers
 from ackgap.harness.plan import Plan, PlannedInstance
 from ackgap.harness.real import Played, RealPlayer, cut_off
@@ -188,14 +189,7 @@ async def _ready(instance: Instance) -> Markers:
 async def _warm(instance: Instance) -> Markers:
     marker = Markers(instance)
     marker.register()
-    if not await marker.warm_up(instance.spec.startup_timeout_s):
-        target = instance.target
-        raise TargetError(
-            f"target {instance.spec.name} ({instance.name}) never ACKed a marker on {instance.topic} within "
-            f"{instance.spec.startup_timeout_s:g} s",
-            hint="check that it reads the topic, accepts enveloped events and publishes to the ACK topic it was given",
-            log=target.last_lines() if target is not None else "",
-        )
+    await join(instance, marker)
     await marker.calibrate("begin")
     await instance.read_metrics()
     return marker

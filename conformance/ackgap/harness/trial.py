@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from ackgap.bus import BusError
 from ackgap.containers.engine import EngineError
 from ackgap.contract import Contract
+from ackgap.harness.arrivals import ripe_at
 from ackgap.harness.instance import Instance
 from ackgap.harness.markers import Markers
 from ackgap.harness.plan import settings_of
@@ -214,12 +215,12 @@ class Trial:
         if timeout > LONGEST_WAIT_MS:
             return Check(name="resync", works=False, needed=False, found=f"not tried: it takes {timeout} ms")
         world, plan = await self._play("freeze")
-        key, began = (world, "state_hash", False), time.monotonic()
+        key, began, ripe = (world, "state_hash", False), time.monotonic(), ripe_at(self.recorder.now(), self.setting)
         for sequence in (2, 3):
             instance.service.emit(plan.body(sequence))
         await instance.deliver(world_id=world, key=world, value=encode(plan.body(3), "enveloped"))
         bound = timeout / 1000 + ACK_BOUND_S
-        if not await instance.until(key, lambda: instance.requests.get(key, 0) > 0, bound):
+        if not await instance.until(key, lambda: instance.requests.since(key, {}, ripe) > 0, bound):
             return Check(
                 name="resync", works=False,
                 found=f"event 2 was held back, and no request for the state hash came within {bound:.1f} s",

@@ -1,0 +1,1 @@
+"""What stands behind the pytest plugin: the shared run, the items, and what the fixtures hand out."""
