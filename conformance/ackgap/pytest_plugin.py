@@ -42,6 +42,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--ackgap-gap-timeout-ms", metavar="MS", type=int, default=0, help="Shorter timeout for local loops."
     )
+    group.addoption("--ackgap-contract", metavar="FOLDER", default="", help="Judge by this contract folder.")
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from ackgap.certify import bus_for, find_target
 from ackgap.contract import Contract, Requirement, load
+from ackgap.contract_folder import open_folder
 from ackgap.harness.blame import Exit, exit_code, words
 from ackgap.report.terminal import bug_report, harmless
 from ackgap.target.spec import TargetSpec
@@ -26,7 +27,7 @@ class Suite(pytest.File):
             )
         self._refuse_lone_workers()
         try:
-            contract = load()
+            contract = load() if order.contract is None else open_folder(order.contract)
             demanded = {r.id: r for profile in order.profiles for r in contract.demanded(profile)}
             spec = find_target(order.target, contract)
             if spec.kind != "python":

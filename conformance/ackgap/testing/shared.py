@@ -12,7 +12,6 @@ import pytest
 
 from ackgap.certify import Certified, Order, certify
 from ackgap.harness.blame import Exit, exit_code, words
-from ackgap.harness.run import JOBS
 from ackgap.report.terminal import harmless
 
 SHARED = "ackgap_shared"  # as in ackgap.pytest_plugin
@@ -98,11 +97,12 @@ def order_of(config: pytest.Config, *, target: str = "") -> Order:
         bus=option("--ackgap-bus"),
         kafka_image=option("--ackgap-kafka-image"),
         scenarios=tuple(option("--ackgap-scenario")),
-        jobs=option("--ackgap-jobs") or JOBS,
+        jobs=option("--ackgap-jobs") or None,
         seed=option("--ackgap-seed"),
         out=Path(option("--ackgap-out")) if option("--ackgap-out") else None,
         waivers=Path(option("--ackgap-waivers")) if option("--ackgap-waivers") else None,
         gap_timeout_ms=option("--ackgap-gap-timeout-ms") or None,
+        contract=Path(option("--ackgap-contract")) if option("--ackgap-contract") else None,
     )
 
 
