@@ -1,13 +1,12 @@
 """The main job: run the suite against a target and leave a verdict with evidence; and judge a recorded run again."""
 
-import asyncio
 import datetime as dt
 import json
 import shutil
 import tempfile
 import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,6 +22,7 @@ from ackgap.harness.plan import LANES, Plan, make_plan, settings_of, unable_for
 from ackgap.harness.recorder import Recorder
 from ackgap.harness.run import Progress, RunResult, run_real
 from ackgap.harness.surroundings import Surroundings
+from ackgap.harness.whereabouts import told
 from ackgap.oracle.judge import judge
 from ackgap.report import bundle, document, junit
 from ackgap.report.conclusion import Conclusion, PlayedScenario, Question, Waiver, conclude
@@ -52,7 +52,9 @@ class Order:
     repeat: int = 1  # how often the scenarios that need an instance to themselves are played
     recovery_limit_ms: float | None = None
     on_progress: Callable[[Progress], None] = field(default=lambda _: None)
-    on_failure: Callable[[str], None] | None = None  # called while everything still runs, with what runs where
+    on_failure: Callable[[str], Awaitable[None]] | None = (
+        None  # awaited while everything still runs, with what runs where
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,11 +150,9 @@ async def _run(
             judgement = judge(contract, history.read(lines))
         failed = [f.requirement for f in judgement.findings.values() if f.verdict == "fail"]
         if failed and order.on_failure is not None:
-            places = [
-                f"{i.name}: {i.target.whereabouts()}, topics {i.topic} and {i.ack_topic}" for i in instances if i.target
-            ]
             bus = f"bus: {surroundings.bus.kind} at {surroundings.bus.bootstrap}"
-            await asyncio.to_thread(order.on_failure, "\n".join([f"failed: {', '.join(failed)}", bus, *places]))
+            places = [told(instance, surroundings) for instance in instances]
+            await order.on_failure("\n".join([f"failed: {', '.join(failed)}", bus, *places]))
 
     return await run_real(
         plan=plan, surroundings=surroundings, spec=spec, jobs=order.jobs, on_progress=order.on_progress, began=began,

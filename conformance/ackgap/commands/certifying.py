@@ -1,8 +1,11 @@
 """`ackgap certify` and `ackgap recheck`."""
 
 import asyncio
+import contextlib
 import json
+import os
 import sys
+import threading
 from pathlib import Path
 
 import click
@@ -68,7 +71,7 @@ from ackgap.report.terminal import harmless
     metavar="FOLDER",
     help="Judge by this contract folder, a changed copy of the kit's. Default: the one that ships with the kit.",
 )
-@click.option("--keep", is_flag=True, help="After a failure, leave everything running until Enter is pressed.")
+@click.option("--keep", is_flag=True, help="After a failure, leave everything running, tell where, and wait for Enter.")
 @click.option("--quiet", is_flag=True, help="Only failures and the verdict.")
 @click.option("--format", "shape", type=click.Choice(["table", "json"]), default="table", help="What to print.")
 def certify(  # noqa: PLR0917  (click passes every option)
@@ -97,7 +100,7 @@ def certify(  # noqa: PLR0917  (click passes every option)
         order = Order(
             target=target, profiles=profiles or ("resync",), bus=bus, kafka_image=kafka_image, scenarios=scenarios, requirements=requirements,
             jobs=jobs, seed=seed, out=out, waivers=waivers, gap_timeout_ms=gap_timeout_ms, contract=contract, on_progress=shown.show,
-            on_failure=_wait_for_enter if keep else None,
+            on_failure=shown.keep if keep else None,
         )  # fmt: skip
         try:
             certified = asyncio.run(run_certify(order))
@@ -108,7 +111,8 @@ def certify(  # noqa: PLR0917  (click passes every option)
         print(json.dumps(certified.report, indent=1))
     else:
         terminal.show(certified.report, console, quiet=quiet)
-        console.print(f"results: {certified.folder}/report.json, junit.xml, bundle.zip", highlight=False, markup=False)
+        left = f"results: {certified.folder}/report.json, junit.xml, bundle.zip"
+        console.print(left, highlight=False, markup=False, soft_wrap=True)
     sys.exit(int(certified.conclusion.exit_code))
 
 
@@ -133,12 +137,6 @@ def recheck(bundle: Path, quiet: bool, shape: str) -> None:
     for difference in differences:
         print(f"ackgap: differs: {difference}", file=sys.stderr)
     sys.exit(int(Exit.KIT) if differences else report["exit_code"])
-
-
-def _wait_for_enter(where: str) -> None:
-    """Leave everything running until a person has seen enough; without a person (no input), go on at once."""
-    print(f"ackgap: kept running:\n{harmless(where)}\npress Enter to take it down", file=sys.stderr, flush=True)
-    sys.stdin.readline()
 
 
 class _Shown:
@@ -166,6 +164,27 @@ class _Shown:
         if self.bar is not None:
             self.bar.stop()
             self.bar = None
+
+    async def keep(self, where: str) -> None:
+        """Leave everything running until Enter is pressed or the input ends, and tell where it is."""
+        self.stop()
+        how = f"press Enter to take it down (or end the input; Ctrl-C, or `kill -INT {os.getpid()}`, works too)"
+        print(f"ackgap: kept running:\n{harmless(where)}\n{how}", file=sys.stderr, flush=True)
+        loop = asyncio.get_running_loop()
+        entered: asyncio.Future[None] = loop.create_future()
+
+        def go_on() -> None:
+            if not entered.done():
+                entered.set_result(None)
+
+        def read() -> None:
+            with contextlib.suppress(OSError, ValueError):  # no input, which is the end of it
+                os.read(sys.stdin.fileno(), 1024)
+            with contextlib.suppress(RuntimeError):  # the loop is over: somebody pressed Ctrl-C
+                loop.call_soon_threadsafe(go_on)
+
+        threading.Thread(target=read, daemon=True).start()
+        await entered
 
     def show(self, progress: Progress) -> None:
         """One step of progress."""
