@@ -52,13 +52,13 @@ class Round:
         pair.begin(self.name, self.worlds)
         await asyncio.gather(*(pair.completed(w, "r0", entries=self._entries()) for w in self.worlds))
         victim = dice.choice(VICTIMS)
-        if victim == "worldservice" and dice.random() < 0.4:
+        if dice.random() < 0.4:
             pair.courier.change[self.worlds[-1]] = self._losing(dice.randint(1, 2 * ENTRIES - 1))
         watching = asyncio.create_task(self._watch_gates())
         applying = [asyncio.create_task(self._apply(world)) for world in self.worlds]
         await self._moment()
         self._note_points()
-        self._kill(victim)
+        await self._kill(victim)
         await self._again(victim)
         await asyncio.gather(*applying)
         for world in self.worlds:
@@ -110,11 +110,13 @@ class Round:
             return
         raise AssertionError(f"{world}: the WorldService never came back")
 
-    def _kill(self, victim):
+    async def _kill(self, victim):
+        kills = []
         if victim in {"worldservice", "both"}:
-            self.pair.kill_worldservice()
+            kills.append(self.pair.kill_worldservice())
         if victim in {"gateway", "both"}:
-            self.pair.kill_gateway()
+            kills.append(self.pair.kill_gateway())
+        await asyncio.gather(*kills)
 
     async def _again(self, victim):
         again = []

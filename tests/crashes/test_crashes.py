@@ -14,4 +14,4 @@ def test_services_killed_in_the_middle_of_applies_lose_and_contradict_nothing(tm
     campaign = Campaign(tmp_path, kills=6, seed=1)
     assert asyncio.run(campaign.run()), campaign.report()
     assert sum(campaign.figures.kills.values()) == 6
-    assert {"ACK-03", "GATE-03", "GATE-04"} <= set(campaign.judged)
+    assert {"ACK-03", "GATE-03", "GATE-04", "FLT-02", "FLT-05"} <= set(campaign.judged)

@@ -3,8 +3,6 @@
 import asyncio
 import contextlib
 import json
-import os
-import signal
 from dataclasses import replace
 from pathlib import Path
 from urllib.parse import quote
@@ -16,7 +14,7 @@ from ackgap.harness.instance import Instance
 from ackgap.harness.markers import Markers
 from ackgap.harness.recorder import Recorder
 from ackgap.harness.surroundings import Surroundings
-from ackgap.history import ScenarioBegan, ScenarioEnded, Settled, read
+from ackgap.history import FaultChanged, ScenarioBegan, ScenarioEnded, Settled, read
 from ackgap.oracle.judge import Judge
 from ackgap.scenario.model import Setting
 from ackgap.target.process import ProcessTarget
@@ -108,21 +106,37 @@ class Pair:
         await self.worldservice.stop()
         await self.session.close()
 
-    def kill_gateway(self):
+    async def kill_gateway(self):
         """SIGKILL; it stays down until `gateway_again`."""
-        self.instance.target.restarting = True
-        _kill(self.instance.target.process.pid)
+        self._fault("gateway_killed", active=True)
+        await self.instance.down(kill=True)
 
     async def gateway_again(self):
-        await self.instance.restart(kill=True)
+        await self.instance.up()
+        self._fault("gateway_killed", active=False)
 
-    def kill_worldservice(self):
+    async def kill_worldservice(self):
         """SIGKILL; it stays down until `worldservice_again`."""
-        self.worldservice.restarting = True
-        _kill(self.worldservice.process.pid)
+        self.worlds_without = tuple(self.instance.on_ack)
+        self._fault("worldservice_down", active=True, worlds=self.worlds_without)
+        await self.worldservice.end(kill=True)
 
     async def worldservice_again(self):
-        await self.worldservice.restart(kill=True)
+        await self.worldservice.again()
+        self._fault("worldservice_down", active=False, worlds=self.worlds_without)
+
+    def cut_off(self, world):
+        """The Gateway cannot ask for this world until `reconnect`."""
+        self._fault("worldservice_down", active=True, worlds=(world,))
+        self.proxy.down.add(world)
+
+    def reconnect(self, world):
+        self.proxy.down.discard(world)
+        self._fault("worldservice_down", active=False, worlds=(world,))
+
+    def _fault(self, fault, *, active, worlds=()):
+        now, name = self.recorder.now(), self.instance.name
+        self.recorder.see(FaultChanged(t=now, instance=name, fault=fault, active=active, worlds=worlds))
 
     # --- the WorldService --------------------------------------------------------------------------------------
 
@@ -264,8 +278,3 @@ class Pair:
 
 def entries(snapshot):
     return [entry for sides in snapshot["state"].values() for entry in sides.values()]
-
-
-def _kill(pid):
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(pid, signal.SIGKILL)
