@@ -60,7 +60,7 @@ class Campaign:
         return "\n".join(
             [
                 f"kills: {sum(f.kills.values())} ({counted}), kills {self.first} to {self.first + self.kills - 1} of seed {self.seed}",
-                f"applies at the moment of a kill: {points}",
+                f"kills with an apply in the middle: {f.amid}; applies at the moment of a kill: {points}",
                 f"applies: {ended}; first request cut off by the kill: {f.retried}",
                 f"events: {f.events}, published again with the same bytes: {f.repeated}, lost by the courier: {f.lost}",
                 f"gates asked: {f.gates_asked}; requirements exercised: {len(self.judged)}",

@@ -23,6 +23,7 @@ class Figures:
 
     kills: Counter = field(default_factory=Counter)  # by victim
     points: Counter = field(default_factory=Counter)  # by the stage that the applies were in
+    amid: int = 0  # kills with an apply that had begun and not ended
     applies: Counter = field(default_factory=Counter)  # by how they ended
     events: int = 0
     repeated: int = 0  # events that were published again, with the same bytes
@@ -75,7 +76,7 @@ class Round:
 
     async def _moment(self):
         """Wait for a random point: a number of events of one of the worlds, and some ms more or less."""
-        leader, reached = self.dice.choice(self.worlds), self.dice.randint(0, 2 * ENTRIES)
+        leader, reached = self.dice.choice(self.worlds), self.dice.randint(1, 2 * ENTRIES - 1)
         more = self.dice.uniform(0.0, 0.006)
         bodies = self.pair.courier.bodies
         with contextlib.suppress(TimeoutError):
@@ -146,6 +147,7 @@ class Round:
 
     def _note_points(self):
         """Where each apply stood when the kill came, told from what was published."""
+        points = []
         for world in self.worlds:
             bodies = [b for b in self.pair.courier.bodies.get(world, ()) if b["run_id"] == "r1"]
             phases = [b["phase"] for b in bodies]
@@ -159,7 +161,9 @@ class Round:
                 point = "in the unfreeze phase or rolling back"
             else:
                 point = "all published"
-            self.figures.points[point] += 1
+            points.append(point)
+        self.figures.points.update(points)
+        self.figures.amid += not {"not begun", "all published"}.issuperset(points)
 
     async def _check(self, world):
         pair = self.pair
