@@ -6,6 +6,7 @@ import click
 
 from ackgap.commands.certifying import certify, recheck
 from ackgap.commands.doctoring import doctor
+from ackgap.commands.drifting import drift
 from ackgap.commands.initialising import init
 from ackgap.commands.looking import explain, requirements, scenarios
 from ackgap.commands.validating import validate
@@ -23,7 +24,7 @@ def cli() -> None:
     """
 
 
-for command in (certify, recheck, validate, requirements, scenarios, explain, init, doctor):
+for command in (certify, recheck, validate, requirements, scenarios, explain, init, doctor, drift):
     cli.add_command(command)
 
 

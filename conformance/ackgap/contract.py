@@ -86,11 +86,12 @@ PROFILES: Mapping[str, tuple[str, ...]] = MappingProxyType(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contract:
-    """A loaded contract folder."""
+    """A loaded contract folder. `rfc` holds title, status and last_modified of the text that it was made from."""
 
     folder: Path
     version: str
     digest: str
+    rfc: Mapping[str, str]
     constants: Constants
     requirements: Mapping[str, Requirement]
     registry: Registry[Any]
@@ -149,6 +150,7 @@ def load(folder: Path | None = None) -> Contract:
         folder=root,
         version=str(head.get("version", "0")),
         digest=_digest(root),
+        rfc=MappingProxyType({str(k): str(v) for k, v in (head.get("rfc") or {}).items()}),
         constants=constants,
         requirements=MappingProxyType(requirements),
         registry=_registry(root),

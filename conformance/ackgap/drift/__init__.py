@@ -1,0 +1,1 @@
+"""Whether documents, schemas, specifications and code still say what the contract says."""
