@@ -103,7 +103,7 @@ def _cell(block: Block, section: Section, reading: Reading, rules: Rules) -> Ite
             continue
         value: float | None = None
         if setting.kind == "flag":
-            word = re.match(r"[`'\"]?(\w+)", text)
+            word = re.match(r"[`'\"]?(\w+)[`'\"]?(?! *(?:/|\||,|or\b|또는))", text)
             state = flag(word.group(1)) if word else None
             value = None if state is None else int(state)
         else:
