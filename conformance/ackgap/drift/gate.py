@@ -106,7 +106,7 @@ class _Run:
             suppressed=tuple(suppressed),
             known=known,
             gone=gone,
-            documents=len(self.texts),
+            documents=len(self.examined),
             files=others,
             seconds=time.monotonic() - began,
             statements=tuple(s for e in self.examined.values() for s in e.statements),

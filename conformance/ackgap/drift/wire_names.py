@@ -18,7 +18,6 @@ _FILE = re.compile(r"\.(?:json|ya?ml|md|py|java|go|ts|js|proto|avsc|txt|toml|htm
 _TOPIC_WORD = re.compile(
     r"topic|토픽|publish|게시|발행|kafka|consum|구독|subscri|produc|stream|스트림|channel|채널", re.IGNORECASE
 )
-_OWN_NAMES = re.compile(r"\b(?:own|custom|prefix\w*|renam\w*|overrid\w*|remap\w*|other names?)\b|접두|사용자 ?정의|재정의|바꾸", re.IGNORECASE)
 _BESIDE_TOPIC = (
     re.compile(r"(?:topics?|토픽)(?: named| called|은|는|인|:)? ?`([a-z][\w.-]*)`", re.IGNORECASE),
     re.compile(r"`([a-z][\w.-]*)` ?(?:topics?\b|토픽)", re.IGNORECASE),
@@ -87,7 +86,7 @@ class _Names:
     def _topics(self) -> Iterator[Finding]:
         if "ctivation" not in self.text or not ("." in self.text or "opic" in self.text or "토픽" in self.text):
             return
-        if _OWN_NAMES.search(self.near):
+        if self.names.language["own_names"].search(self.near):
             return
         activation, known = self.contract.constants.activation_topic, set(self.names.topics)
         seen: set[int] = set()
