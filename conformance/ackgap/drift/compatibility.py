@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import jsonschema_rs
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import SchemaError
 
@@ -33,30 +34,33 @@ class Difference:
 
 def differences(foreign: Any, kind: str, contract: Contract) -> list[Difference]:
     """How a foreign schema, references inlined, differs from the contract's `kind`. Raises DriftError if it is no schema."""
-    theirs = _validator(foreign)
-    ours = contract.validator(kind)
+    theirs = _Judge(_validator(foreign))
+    ours = _ours(kind, contract)
     found: dict[tuple[Side, str], Difference] = {}
+    mentioned = _fields(foreign)
     for base in _bases(kind, contract):
-        reason = _refusal(theirs, base)
+        reason = theirs.refusal(base)
         if reason is not None:
             at = reason[0]
             found.setdefault(
                 ("stricter", at),
                 Difference(side="stricter", field=at, change="as it is", message=base, reason=reason[1], whole=True),
             )
-        start = base if reason is None else _completed(base, theirs, foreign)
-        for field, change, variant in _variants(start, _fields(foreign)) if start is not None else ():
-            mine, other = _refusal(ours, variant), _refusal(theirs, variant)
-            if mine is not None and other is None:
-                found.setdefault(
-                    ("looser", field),
-                    Difference(side="looser", field=field, change=change, message=variant, reason=mine[1]),
-                )
-            elif mine is None and other is not None:
-                found.setdefault(
-                    ("stricter", field),
-                    Difference(side="stricter", field=field, change=change, message=variant, reason=other[1]),
-                )
+        completed = base if reason is None else _completed(base, theirs.slow, foreign)
+        start = base if completed is None else completed
+        for field, change, variant in _variants(start, mentioned):
+            mine, other = ours.refusal(variant), theirs.refusal(variant)
+            unmentioned = field not in mentioned and change != "left out"
+            if mine is not None and other is None and not unmentioned:
+                side: Side = "looser"
+            elif mine is None and other is not None and completed is not None:
+                side = "stricter"
+            else:
+                continue
+            told = (mine or other or ("", ""))[1]
+            found.setdefault(
+                (side, field), Difference(side=side, field=field, change=change, message=variant, reason=told)
+            )
     return list(found.values())
 
 
@@ -88,17 +92,32 @@ def _modern(node: Any) -> Any:
     return out
 
 
-def _refusal(validator: Draft202012Validator, message: Any) -> tuple[str, str] | None:
-    """Field and reason of the first refusal; None if the message is accepted."""
-    for error in validator.iter_errors(message):
-        deepest = error
-        while deepest.context:
-            deepest = min(deepest.context, key=lambda e: -len(e.absolute_path))
-        path = [str(part) for part in deepest.absolute_path]
-        if deepest.validator == "required":
-            path.append(deepest.message.split("'")[1])
-        return "/".join(path), deepest.message[:160]
-    return None
+class _Judge:
+    """A schema: a fast validator that says yes or no, and a slow one that says why."""
+
+    def __init__(self, slow: Draft202012Validator, registry: jsonschema_rs.Registry | None = None) -> None:
+        self.slow = slow
+        schema: Any = slow.schema
+        self._fast = jsonschema_rs.Draft202012Validator(schema, registry=registry)
+
+    def refusal(self, message: Any) -> tuple[str, str] | None:
+        """Field and reason of the first refusal; None if the message is accepted."""
+        if self._fast.is_valid(message):
+            return None
+        for error in self.slow.iter_errors(message):
+            deepest = error
+            while deepest.context:
+                deepest = min(deepest.context, key=lambda e: -len(e.absolute_path))
+            path = [str(part) for part in deepest.absolute_path]
+            if deepest.validator == "required":
+                path.append(deepest.message.split("'")[1])
+            return "/".join(path), deepest.message[:160]
+        return None
+
+
+def _ours(kind: str, contract: Contract) -> _Judge:
+    registry = jsonschema_rs.Registry([(uri, contract.registry.contents(uri)) for uri in contract.registry])
+    return _Judge(contract.validator(kind), registry)
 
 
 def _bases(kind: str, contract: Contract) -> list[dict[str, Any]]:

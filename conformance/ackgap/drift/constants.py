@@ -61,9 +61,13 @@ def check(reading: Reading, rules: Rules) -> Iterator[Valued]:
             if not any(setting.mentioned(block.text) for setting in names.settings):
                 continue
             for sentence in sentences(block):
+                if not any(setting.mentioned(sentence.text) for setting in names.settings):
+                    continue
                 grammar = rules.norms.grammars["ko" if sentence.korean else "en"]
                 stated = list(claims(sentence, names))
                 if not stated or not mood(sentence.text, sentence.after, grammar, korean=sentence.korean):
+                    continue
+                if grammar.find("past", sentence.text):
                     continue
                 for claim in stated:
                     where = place(reading.document, section, sentence.locate(claim.start), claim.end - claim.start)

@@ -83,7 +83,7 @@ class _Run:
                 self.texts[path] = text
         pairs = translations.pairs(list(self.texts), self.config.translations) if "D4" in self.config.checks else []
         self.examined = self._examine({p for pair in pairs for p in (pair.original, pair.translated)})
-        raw = [f for examined in self.examined.values() for f in examined.findings]
+        raw = list(self._alone())
         raw += self._between(pairs)
         others = 0
         if "D5" in self.config.checks:
@@ -134,6 +134,19 @@ class _Run:
             return {job.path: done for job, done in zip(jobs, pool.map(_work, jobs, chunksize=chunk), strict=True)}
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
+
+    def _alone(self) -> Iterator[Finding]:
+        """What single documents show; a contradiction also names a place of another document that says otherwise."""
+        stated: dict[str, list[Place]] = {}
+        for examined in self.examined.values():
+            for statement in examined.statements:
+                for norm in statement.norms:
+                    stated.setdefault(norm, []).append(statement.place)
+        for path, examined in self.examined.items():
+            for finding in examined.findings:
+                others = stated.get(finding.norm, ()) if finding.check == "D3" else ()
+                other = next((place for place in others if place.path != path), None)
+                yield finding.with_related(other) if other else finding
 
     def _between(self, pairs: list[translations.Pair]) -> Iterator[Finding]:
         """What only several documents together show."""

@@ -4,6 +4,7 @@ English negates in front of the verb, inside its clause; Korean behind it. Both 
 and see only its clause, so that a negation elsewhere in the sentence does not leak.
 """
 
+import functools
 import re
 from dataclasses import dataclass
 
@@ -28,6 +29,13 @@ _CONDITION = re.compile(
     re.IGNORECASE,
 )
 
+_PARENTHESIS = re.compile(r", (?:though|but|albeit|although|while|if) [^,]{1,40},")
+_SUBJECT = re.compile(
+    r"(?<=\s)(?:the|it|they|an?|its|all|every|no|none|nothing|nobody|buffered|unfreezes?|orders|acks)\s"
+    r"(?=(?:(?!the\b|an?\b|no\b)[\w-]+ ){0,3}?(?:is|are|has|have|may|must|should|can|could|will|shall|do|does|cannot|\w{2,}s)\b)",
+    re.IGNORECASE,
+)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judgement:
@@ -38,6 +46,7 @@ class Judgement:
     weak: bool
 
 
+@functools.lru_cache(maxsize=8192)
 def mood(text: str, after: str, grammar: Grammar, *, korean: bool) -> bool:
     """Whether a sentence as a whole speaks for itself. `after` is the sentence that follows in the same block."""
     if grammar.find("question", text) or grammar.find("past_sentence", text):
@@ -92,7 +101,12 @@ def _english(text: str, head: Span, others: list[Span], grammar: Grammar, *, ver
     turns = min(_count(grammar, "negators", clause), 1) + _count(grammar, "inverters", clause)
     denied = bool(grammar.find("after", rest)) or turns % 2 == 1
     sure = grammar.find("not_weak", text)
-    weak = not sure and bool(grammar.find("weak_before", before.rstrip() + " ") or grammar.find("weak_after", behind))
+    plain = _PARENTHESIS.sub("", text[: head[0]]) if "," in text[: head[0]] else ""
+    weak = not sure and bool(
+        grammar.find("weak_before", before.rstrip() + " ")
+        or (plain and grammar.find("weak_before", plain.rstrip() + " ") and len(plain) < head[0])
+        or grammar.find("weak_after", behind)
+    )
     return Judgement(asserted=True, affirmed=not denied, weak=weak)
 
 
@@ -115,12 +129,18 @@ def _korean(text: str, head: Span, others: list[Span], grammar: Grammar) -> Judg
 
 
 def _clause_start(text: str, at: int, grammar: Grammar) -> int:
-    start = 0
+    """Where the clause of a verb begins. A leading condition ends at its comma or, without one, at the next subject."""
+    start, opened = 0, 0
     for mark in grammar.patterns["clause"].finditer(text, 0, at):
         if mark.end() <= at:
-            start = mark.end()
-    if _CONDITION.match(text[start:at]):
-        start = max(start, text.rfind(",", start, at) + 1)
+            opened, start = mark.start(), mark.end()
+    if _CONDITION.match(text[opened:at]):
+        comma = text.rfind(",", start, at)
+        if comma >= 0:
+            return comma + 1
+        if not text[:opened].strip():
+            found = (m.start() for m in _SUBJECT.finditer(text, start))
+            return next((n for n in found if n < at and text[start:n].strip().lower() not in {"", "not"}), start)
     return start
 
 

@@ -87,9 +87,9 @@ class Norm:
     wrong_key: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Grammar:
-    """The patterns of one language that turn, weaken or suspend a statement."""
+    """The patterns of one language that turn, weaken or suspend a statement. Compared by identity."""
 
     patterns: Mapping[str, re.Pattern[str]]
 
@@ -110,6 +110,11 @@ class Norms:
     contexts: Mapping[str, re.Pattern[str]]
     statements: Mapping[str, Norm]
     traces: Mapping[str, Traces]
+
+    def is_subject(self, text: str) -> bool:
+        """Whether a text may speak of a norm at all; cheap."""
+        lowered = text.lower()
+        return any(word in lowered for word in self.subjects)
 
 
 def load_norms(folder: Path | None = None) -> Norms:

@@ -5,8 +5,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from ackgap.drift.concepts import SentenceReading
 from ackgap.drift.contexts import speaks
-from ackgap.drift.contradictions import SentenceReading, speaks_of
 from ackgap.drift.findings import Place
 from ackgap.drift.markdown import Block, Heading
 from ackgap.drift.names import DURATION, milliseconds, shape
@@ -105,7 +105,7 @@ def outline(reading: Reading, rules: Rules, *, compared: bool) -> Outline:
                             constant, (number, place(document, section, sentence.locate(offset), length))
                         )
                     if speaks(block, rules.norms, reading.frame):
-                        for norm in speaks_of(SentenceReading(sentence, rules.norms)):
+                        for norm in SentenceReading(sentence.text, rules.norms, korean=sentence.korean).speaks_of:
                             at = place(document, section, sentence.locate(0), len(sentence.text))
                             strengths.append(Norm(id=norm, strength=strength(sentence.text), section=number, place=at))
     return Outline(

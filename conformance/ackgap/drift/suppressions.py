@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from ackgap.drift.findings import Finding, Place
 
 _MARK = re.compile(
-    r"(?P<open><!--|//|#|--|/\*|;|\{/\*)\s*ackgap-drift:\s*(?P<verb>ignore|ignore-file|ignore-start|ignore-end)(?P<rest>[^\n]*)",
+    r"(?P<open><!--|//|#|--|/\*|;|\{/\*)\s*ackgap-drift:\s*(?P<verb>ignore-file|ignore-start|ignore-end|ignore)(?P<rest>[^\n]*)",
     re.IGNORECASE,
 )
 _CODES = re.compile(r"^\s*(?P<codes>D\d(?:-[a-z-]+)?(?:\s*,\s*D\d(?:-[a-z-]+)?)*)(?P<reason>.*)$")

@@ -32,7 +32,7 @@ _UNIT = re.compile(
     r"\b(?:(ms|milliseconds?)|(s|sec|seconds?)|(us|µs|microseconds?|ns|nanoseconds?|minutes?))\b|(밀리초)|(?<!밀리)(초)(?!기|과)",
     re.IGNORECASE,
 )
-_KEY = re.compile(r"activation[_-]?acks?[:/|.][^\s`\"',)\]]{3,200}", re.IGNORECASE)
+_KEY = re.compile(r"activation[_-]?acks?(?::|[/|.](?=[{<$]))[^\s`\"',)\]]{3,200}", re.IGNORECASE)
 _PHASE_LIST = re.compile(r"\bphases?\b|단계|페이즈|phase", re.IGNORECASE)
 _CODE = re.compile(r"`([^`\n]+)`")
 _ASSIGNED_PHASE = re.compile(r"(?<![\w.])phase[\"'`]?\s*[:=]\s*[\"'`]?([a-z][\w-]*)", re.IGNORECASE)
@@ -86,8 +86,6 @@ class _Names:
     def _topics(self) -> Iterator[Finding]:
         if "ctivation" not in self.text or not ("." in self.text or "opic" in self.text or "토픽" in self.text):
             return
-        if self.names.language["own_names"].search(self.near):
-            return
         activation, known = self.contract.constants.activation_topic, set(self.names.topics)
         seen: set[int] = set()
         for token in _DOTTED.finditer(self.text):
@@ -103,6 +101,7 @@ class _Names:
                     or _FILE.search(word)
                     or not close
                     or not _TOPIC_WORD.search(self.near)
+                    or self._names_its_own()
                     or word.endswith(("_ts", "_ms", "_key"))
                 ):
                     continue
@@ -114,7 +113,8 @@ class _Names:
             for match in pattern.finditer(self.text):
                 word = match.group(1)
                 slip = word.startswith(activation) and word != activation and "ack" not in word
-                if slip and word not in known and match.start(1) not in seen and not _FILE.search(word):
+                taken = word in known or match.start(1) in seen or _FILE.search(word)
+                if slip and not taken and not self._names_its_own():
                     seen.add(match.start(1))
                     yield self._raise(
                         match.span(1),
@@ -122,6 +122,10 @@ class _Names:
                         f"the topic of activation events is {activation!r}",
                         f"write {activation!r}",
                     )
+
+    def _names_its_own(self) -> bool:
+        """Whether the text speaks of names that a deployment chooses."""
+        return self.names.language["own_names"].search(self.near) is not None
 
     def _paths(self) -> Iterator[Finding]:
         if "/world" not in self.text.lower():
