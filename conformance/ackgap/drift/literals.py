@@ -86,13 +86,13 @@ def _setting(path: str, number: int, line: str, setting: Setting) -> Iterator[Fi
         start = name.end() + offset
         unit = " ms" if setting.kind == "duration" else ""
         wanted = f"{setting.wanted}{unit}" if setting.kind == "duration" else str(bool(setting.wanted)).lower()
-        level = _level(path, is_default=is_default)
+        level = "note" if _is_entry(path, behind) else _level(path, is_default=is_default)
         yield Finding(
             code="D6-default",
             level=level,
             place=Place(path=path, line=number, column=start + 1, end=start + len(written) + 1),
             message=f"the default of {setting.names[0]} is {wanted} in the contract, here it is {written.strip()}"
-            + ("; this file looks like one of a single environment" if level == "note" else ""),
+            + ("; this looks like the value of a single environment" if level == "note" else ""),
             remedy=f"use {wanted}; if this is meant to override the default, ignore it with a reason",
             quoted=line[:2000],
             norm="flag-default-off" if setting.kind == "flag" else "gap-timer",
@@ -105,6 +105,11 @@ def _is_argument(path: str, line: str, behind: str) -> bool:
     return (
         path.endswith(".py") and re.match(r"=[^=\s]", behind) is not None and not re.search(r"\b(?:def|lambda)\b", line)
     )
+
+
+def _is_entry(path: str, behind: str) -> bool:
+    """Whether a Python line puts the value into a dictionary, which configures one thing and sets no default."""
+    return path.endswith(".py") and re.match(r"[\"']\s*:", behind) is not None and "default" not in path.lower()
 
 
 def _level(path: str, *, is_default: bool) -> Level:
