@@ -27,7 +27,7 @@ def test_each_faulty_gateway_is_convicted_of_its_own_requirement(name, all_scena
 
 def test_faulty_gateways_cover_all_judged_groups(contract):
     groups = {contract.requirements[f.requirement].group for f in FAULTY.values()}
-    assert groups == {"MSG", "ACK", "ORD", "DUP", "GAP", "SYNC", "GATE", "RUN", "CFG"}
+    assert groups == {"MSG", "ACK", "ORD", "DUP", "GAP", "SYNC", "GATE", "RUN", "CFG", "FLT"}
 
 
 @pytest.mark.parametrize("name", STRANGE)

@@ -114,9 +114,9 @@ class VirtualFaults:
     def _begin(self, step: ChangeFault) -> None:
         played, fault = self.played, step.fault
         if fault == "gateway_terminated":
-            closing = getattr(played.core, "closing", None)
-            if closing is not None:
-                played.perform(closing(played.now))
+            self._hint("closing", played.now)
+        if fault == "group_rebalanced":
+            self._hint("revoked", [0], played.now)
         self.active[fault] = step
         scope = FAULTS[fault].scope
         self.counts[fault] = {"gateway": 1, "group": 1, "relay": -1}.get(scope, 0)
@@ -155,6 +155,12 @@ class VirtualFaults:
                 call()
         if self.log:
             played.later(played.late.read, lambda: self._read(self.log[-1][0]))
+
+    def _hint(self, name: str, *given: Any) -> None:
+        """A core may want to know that it is asked to stop, or that partitions are taken from it; most do not."""
+        call = getattr(self.played.core, name, None)
+        if call is not None:
+            self.played.perform(call(*given))
 
     def _tell_of(self, step: ChangeFault, *, active: bool, felt: int = -1, detail: str = "") -> None:
         played = self.played

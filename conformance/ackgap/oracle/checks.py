@@ -225,7 +225,10 @@ class Checks:
             start = max(event.t, event.gap.filled, event.gap.progress)
         if instance.disturbed:
             return False
-        if event.t <= instance.undisturbed_from:
+        overtaken = (
+            stream.top_acked > event.message.sequence and not stream.covers
+        )  # ACKs come in order: never any more
+        if event.t <= instance.undisturbed_from and not overtaken:
             start, patience = max(start, instance.undisturbed_from), patience + FAULT_PATIENCE_MS
         backlog = sum(1 for s in stream.events if s <= event.message.sequence and s not in stream.acked)
         return t >= start + int((patience + backlog * instance.round_trip_ms) * NS_PER_MS)

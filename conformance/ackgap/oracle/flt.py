@@ -1,6 +1,6 @@
 """FLT: restarts, outages and faults of the bus. What holds without faults holds with them; what is due may take longer."""
 
-from ackgap.history import AckSeen, FrameSeen, Observation, RequestSeen
+from ackgap.history import AckSeen, BarrierMissed, FrameSeen, Observation, RequestSeen
 from ackgap.oracle.facts import NS_PER_MS, Instance, Span, Stream, World
 from ackgap.oracle.monitor import Claim, Monitor, Situation
 from ackgap.oracle.reading import Ack, Activation
@@ -168,7 +168,7 @@ class FltMonitor(Monitor):
         if message.sequence not in stream.events or stream.covers:
             return
         for span in stream.world.instance.spans:
-            if span.fault in UNPUBLISHED and span.end is None and before.t_sent > span.begin:
+            if span.fault in UNPUBLISHED and span.end is None and before.t_sent >= span.begin:
                 self.bench.convict(
                     "FLT-03" if span.fault in REFUSED else "FLT-08",
                     stream.world,
@@ -188,6 +188,18 @@ class FltMonitor(Monitor):
             gap = stream.gap
             if gap is not None and gap.first_probe and gap.first_probe <= instance.restarted < o.t:
                 self.bench.exercised("FLT-20", world)
+
+    def on_barrier_missed(self, o: Observation, world: World, *, stuck: bool) -> None:
+        """FLT-11: the outage of one world stops the others."""
+        others = [relative for relative in world.family() if relative is not world]
+        hurt = [s for relative in others for s in relative.spans if s.end is None and s.fault in OUTAGE | DECEPTION]
+        if stuck and hurt and not world.gapped() and isinstance(o, BarrierMissed):
+            self.bench.convict(
+                "FLT-11",
+                world,
+                f"nothing on partition {o.partition} was ACKed for {o.waited_ms:.0f} ms while {hurt[0].fault} concerned "
+                "another world only",
+            )
 
     def on_ended(self, o: Observation, world: World) -> None:
         """FLT-04 and FLT-20: what was never tried again. FLT-15: what could not be judged yet."""

@@ -1,10 +1,11 @@
 """Deliberately wrong Gateways, one wrong decision each, to show what the judge convicts."""
 
-from ackgap_reference.faulty import messages, ordering, resyncing
+from ackgap_reference.faulty import messages, ordering, outages, restarting, resyncing
 from ackgap_reference.faulty.fault import Faulty
 
 CATALOGUE: dict[str, Faulty] = {
-    faulty.name: faulty for faulty in (*messages.FAULTY, *ordering.FAULTY, *resyncing.FAULTY)
+    faulty.name: faulty
+    for faulty in (*messages.FAULTY, *ordering.FAULTY, *resyncing.FAULTY, *restarting.FAULTY, *outages.FAULTY)
 }
 
 

@@ -4,11 +4,11 @@ Each does something that the contract allows and that the reference does not do.
 play them; a conviction of one of them is a fault of the judge.
 """
 
-from ackgap_reference.strange import acking, asking, showing
+from ackgap_reference.strange import acking, asking, recovering, showing
 from ackgap_reference.variant import Variant
 
 CATALOGUE: dict[str, Variant] = {
-    strange.name: strange for strange in (*acking.STRANGE, *asking.STRANGE, *showing.STRANGE)
+    strange.name: strange for strange in (*acking.STRANGE, *asking.STRANGE, *recovering.STRANGE, *showing.STRANGE)
 }
 
 
