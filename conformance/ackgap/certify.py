@@ -24,7 +24,7 @@ from ackgap.harness.run import Progress, RunResult, run_real
 from ackgap.harness.surroundings import Surroundings
 from ackgap.harness.whereabouts import told
 from ackgap.oracle.judge import judge
-from ackgap.report import bundle, document, junit
+from ackgap.report import badge, bundle, document, html, junit
 from ackgap.report.conclusion import Conclusion, PlayedScenario, Question, Waiver, conclude
 from ackgap.scenario import catalogue
 from ackgap.scenario.model import Scenario
@@ -282,10 +282,12 @@ def _timing(result: RunResult) -> dict[str, Any]:
 
 
 def _leave(folder: Path, report: dict[str, Any], contract: Contract, spec: TargetSpec, result: RunResult) -> None:
-    """Write report.json, junit.xml and bundle.zip; what an earlier run left under these names is replaced."""
+    """Write report.json, junit.xml, report.html, badge.json and bundle.zip; what an earlier run left under these names is replaced."""
     folder.mkdir(parents=True, exist_ok=True)
     document.write(report, folder / "report.json")
     junit.write(report, folder / "junit.xml")
+    html.write(report, folder / "report.html")
+    badge.write(report, folder / "badge.json")
     target = {
         "name": spec.name,
         "version": spec.version,

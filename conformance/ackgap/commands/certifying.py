@@ -111,7 +111,7 @@ def certify(  # noqa: PLR0917  (click passes every option)
         print(json.dumps(certified.report, indent=1))
     else:
         terminal.show(certified.report, console, quiet=quiet)
-        left = f"results: {certified.folder}/report.json, junit.xml, bundle.zip"
+        left = f"results: {certified.folder}/report.html, report.json, junit.xml, bundle.zip"
         console.print(left, highlight=False, markup=False, soft_wrap=True)
     sys.exit(int(certified.conclusion.exit_code))
 

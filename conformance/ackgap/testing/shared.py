@@ -147,4 +147,4 @@ def summary(config: pytest.Config) -> Iterator[str]:
         counts = ", ".join(f"{profile[v]} {v}" for v in verdicts if profile[v])
         yield f"ackgap: profile {name}: {'conformant' if profile['conformant'] else 'no certificate'} ({counts})"
     yield f"ackgap: exit code of the command {report['exit_code']}: {harmless(report['why'])}"
-    yield f"ackgap: results: {report['folder']}/report.json, junit.xml, bundle.zip"
+    yield f"ackgap: results: {report['folder']}/report.html, report.json, junit.xml, bundle.zip"
