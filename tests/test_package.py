@@ -37,6 +37,9 @@ def test_the_wheel_brings_the_contract_and_the_broker(wheel):
     names = zipfile.ZipFile(wheel).namelist()
     assert "ackgap/_schemas/requirements.yaml" in names
     assert "ackgap/_schemas/scenario.schema.json" in names
+    assert "ackgap/report/page.html.j2" in names
+    entry_points = zipfile.ZipFile(wheel).read(next(n for n in names if n.endswith("entry_points.txt"))).decode()
+    assert "ackgap = ackgap.pytest_plugin" in entry_points
     assert sum(1 for n in names if n.startswith("ackgap/_schemas/scenarios/")) >= 80
     assert not [n for n in names if n.startswith("tests/")]
     if build.BINARY.is_file():
