@@ -25,6 +25,7 @@ class Bench:
         self.ledger = Ledger()
         self.instances: dict[str, Instance] = {}
         self.now = 0
+        self._observable: dict[tuple[str, frozenset[str]], bool] = {}
         self.claims: dict[str, list[Claim]] = {"missing": [], "premature": [], "gate_open": [], "gate_closed": []}
         self.valid_activation = self._checker("activation-message")
         self.ack_errors = self._explainer("ack-message")
@@ -73,8 +74,13 @@ class Bench:
 
     def observable(self, requirement: str, instance: Instance) -> bool:
         """Whether the target offers at least one of the tiers from which the requirement can be seen."""
-        row = self.contract.requirements.get(requirement)
-        return row is not None and any(tier in instance.tiers for tier in row.tiers)
+        key = (requirement, instance.tiers)
+        known = self._observable.get(key)
+        if known is None:
+            row = self.contract.requirements.get(requirement)
+            known = row is not None and any(tier in instance.tiers for tier in row.tiers)
+            self._observable[key] = known
+        return known
 
     # --- circumstances -----------------------------------------------------------------------------------------
 

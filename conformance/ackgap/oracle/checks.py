@@ -1,6 +1,6 @@
 """The four violations that the judge finds itself, and the order in which monitors are told of things."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from ackgap.history import AckSeen, BarrierMissed, FrameSeen, GateSeen, Observation, ScenarioEnded, Settled
@@ -25,6 +25,17 @@ class Checks:
     def __init__(self, bench: Bench, monitors: Iterable[Monitor]) -> None:
         self.bench = bench
         self.monitors = tuple(monitors)
+        self.hear_ack = self._hooks("on_ack")
+        self.hear_stray_ack = self._hooks("on_stray_ack")
+        self.hear_frame = self._hooks("on_frame")
+        self.hear_gate = self._hooks("on_gate")
+        self.hear_request = self._hooks("on_request")
+        self.hear_settled = self._hooks("on_settled")
+
+    def _hooks(self, name: str) -> tuple[Callable[..., None], ...]:
+        """The hook of every monitor that has one of its own."""
+        default = getattr(Monitor, name)
+        return tuple(getattr(m, name) for m in self.monitors if getattr(type(m), name) is not default)
 
     # --- ACKs --------------------------------------------------------------------------------------------------
 
@@ -41,17 +52,16 @@ class Checks:
         if stream is None or event is None or sequence is None or ack.problem:
             if world is not None and sequence is not None and len(world.stray_acks) < STRAYS:
                 world.stray_acks.add((ack.run_id or "", sequence))
-            for monitor in self.monitors:
-                monitor.on_stray_ack(o, ack, world, instance)
+            for hear_stray in self.hear_stray_ack:
+                hear_stray(o, ack, world, instance)
         else:
             instance.note_read(event.partition, event.offset, o.t)
             if sequence > stream.frontier:
                 self._premature(stream, sequence, o.t, tier="ack", what="ACKed")
-        for monitor in self.monitors:
-            monitor.on_ack(o, ack, stream if event is not None else None, first=first)
+        for hear in self.hear_ack:
+            hear(o, ack, stream if event is not None else None, first=first)
         if stream is not None and event is not None and sequence is not None:
-            stream.acked.setdefault(sequence, o.t)
-            stream.lately.setdefault(sequence, o.t)
+            stream.note_acked(sequence, o.t, first=first)
             stream.amnesic = stream.amnesic and not first  # it has gone on, so it knows where it stood
             stream.top_acked = max(stream.top_acked, sequence)
             body = event.message.body
@@ -76,9 +86,11 @@ class Checks:
         if message.sequence in stream.events and message.sequence > stream.frontier:
             self._premature(stream, message.sequence, o.t, tier="relay", what="shown on the relay")
         first = message.sequence not in stream.shown
-        for monitor in self.monitors:
-            monitor.on_frame(o, message, stream, first=first)
-        stream.shown.setdefault(message.sequence, o.t)
+        for hear in self.hear_frame:
+            hear(o, message, stream, first=first)
+        if first:
+            stream.shown[message.sequence] = o.t
+            stream.changed = max(stream.changed, o.t)
         stream.frames_tell = stream.frames_tell or message.tells_content
         stream.highest_shown = max(stream.highest_shown, message.sequence)
 
@@ -101,8 +113,8 @@ class Checks:
 
     def gate(self, o: GateSeen, world: World) -> None:
         """One answer of the order gate."""
-        for monitor in self.monitors:
-            monitor.on_gate(o, world)
+        for hear in self.hear_gate:
+            hear(o, world)
         stream = world.streams.get(o.run_id)
         if stream is None or o.state == "unknown" or stream.derailed:
             return
@@ -141,21 +153,15 @@ class Checks:
             and world.latest_run == stream.run_id
             and world.settled_upto >= max(s.last_arrival for s in world.streams.values())
             and world.settled <= o.t_sent
-            and not any(e.message.optional for e in stream.events.values())
+            and not stream.optional
             and stream.gates_between(high, high) == {"open"}
         )
 
     @staticmethod
     def _due_open(stream: Stream) -> int:
         """Since when nothing has changed for the gate: the last settling, ACK, frame or snapshot."""
-        moments = [
-            stream.world.settled,
-            stream.world.instance.undisturbed_from,
-            *stream.acked.values(),
-            *stream.shown.values(),
-            *(c.t for c in stream.covers),
-        ]
-        return max(moments)
+        undisturbed = stream.world.instance.undisturbed_from
+        return max([stream.world.settled, undisturbed, stream.changed, *(c.t for c in stream.covers)])
 
     @staticmethod
     def _accepted(stream: Stream, sequence: int) -> bool:
@@ -189,22 +195,30 @@ class Checks:
         for stream in world.streams.values():
             self._due(stream, t=o.t, upto=o.upto, proof=o.proof)
             self._beyond_gap(stream, o.t)
-        for monitor in self.monitors:
-            monitor.on_settled(o, world)
+        for hear in self.hear_settled:
+            hear(o, world)
 
     def _due(self, stream: Stream, *, t: int, upto: int, proof: str) -> None:
         if stream.derailed or stream.missing_reported:
             return
-        for sequence in sorted(stream.events):
+        floor, whole = stream.due_upto, True
+        for sequence in sorted(s for s in stream.events if s > floor):
             event = stream.events[sequence]
             acked = sequence in stream.acked
             if sequence > stream.frontier or (event.message.optional and not acked):
                 return
-            if not event.via or event.t > upto or ("due", sequence) in stream.judged:
+            if sequence in stream.due:
+                if whole:
+                    stream.due_upto = sequence
+                continue
+            if not event.via or event.t > upto:
+                whole = False
                 continue
             situation = self.bench.situation(stream, t=t, sequence=sequence)
             if acked:
-                stream.judged.add(("due", sequence))
+                stream.due.add(sequence)
+                if whole:
+                    stream.due_upto = sequence
                 self.bench.credit("missing", situation)
             elif (stream.run_id, sequence) in stream.world.stray_acks:
                 return  # it was ACKed, too early: that was judged, and what follows from it is not judged again

@@ -67,6 +67,7 @@ def _home(world: World, world_id: str) -> World:
     if home is None:
         home = World(instance=instance, world_id=world_id, scenario=world.scenario, siblings=(world_id,))
         instance.worlds[world_id] = home
+        instance.playing.setdefault(world.scenario, []).append(home)
     return home
 
 
@@ -100,7 +101,10 @@ def _sequenced(world: World, o: Delivered, message: Activation) -> None:
         return  # an old event that was forgotten: a duplicate of long ago
     event = _event(stream, o, message)
     follows_again = stream.suspended and not stream.amnesic and _all_acked(stream)
+    if not stream.events:
+        stream.first_form = message.form
     stream.events[message.sequence] = event
+    stream.optional += bool(message.optional)
     stream.highest = max(stream.highest, message.sequence)
     if isinstance(message.etag, str):
         world.etags.add(message.etag)
@@ -111,12 +115,13 @@ def _sequenced(world: World, o: Delivered, message: Activation) -> None:
         _fill(stream, gap, o, message.sequence)
     elif gap is not None:
         event.gap = gap
-        in_hole = message.sequence < min((s for s in stream.waiting() if s != message.sequence), default=0)
+        waiting = stream.waiting()
+        in_hole = message.sequence < min((s for s in waiting if s != message.sequence), default=0)
         if in_hole:
             gap.progress = o.t
         else:
             gap.later_arrivals = o.t
-        gap.buffered = max(gap.buffered, len(stream.waiting()))
+        gap.buffered = max(gap.buffered, len(waiting))
         extend_frontier(stream)
     else:
         _fill_late(stream, o, message.sequence)
@@ -133,7 +138,6 @@ def _sequenced(world: World, o: Delivered, message: Activation) -> None:
 
 def _event(stream: Stream, o: Delivered, message: Activation) -> Event:
     world = stream.world
-    first = min(stream.events.values(), key=lambda e: e.t_sent, default=None) if len(stream.events) < 64 else None
     others = any(
         s is not stream and s.gap is not None for relative in world.family() for s in relative.streams.values()
     )
@@ -143,7 +147,7 @@ def _event(stream: Stream, o: Delivered, message: Activation) -> Event:
         t=o.t,
         partition=o.partition,
         offset=o.offset,
-        first_form=message.form != "flat" and (first is None or first.message.form == message.form),
+        first_form=message.form != "flat" and stream.first_form in {"", message.form},
         etag_seen=isinstance(message.etag, str) and message.etag in world.etags,
         behind_gap=message.sequence > stream.frontier + 1,
         other_gap=others,

@@ -7,6 +7,8 @@ lies between is free, and nothing in it convicts.
 Memory per stream is constant: events far below the ACKed prefix are forgotten (`WINDOW`).
 """
 
+import re
+from bisect import bisect_right
 from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -122,8 +124,14 @@ class Stream:
     gap: Gap | None = None
     mended: Gap | None = None  # the last gap that was closed
     unprobed: list[Gap] = field(default_factory=list)  # gaps that were filled before any request came
+    first_form: str = ""  # of the event that came first
+    optional: int = 0  # how many of the events a Gateway may take or leave
     acked: dict[int, int] = field(default_factory=dict)  # sequence -> t of its first ACK
-    lately: dict[int, int] = field(default_factory=dict)  # the same since the last restart of the target
+    ack_times: list[int] = field(default_factory=list)  # times at which a higher sequence was ACKed, ascending; since the last restart
+    ack_tops: list[int] = field(default_factory=list)  # the highest sequence ACKed by then
+    changed: int = 0  # t of the last ACK or frame of a new event
+    due: set[int] = field(default_factory=set)  # sequences whose ACK was demanded and seen
+    due_upto: int = 0  # all events up to here are among them
     ack_keys: dict[int, Any] = field(default_factory=dict)
     highest_acked: int = 0  # among those that may be applied
     top_acked: int = 0  # among all
@@ -162,12 +170,24 @@ class Stream:
 
     def lowest(self, at: int) -> int:
         """The highest sequence whose ACK had been seen by `at` (ns), or 0. A restart may have undone older ones."""
-        return max((s for s, t in self.lately.items() if t <= at), default=0)
+        place = bisect_right(self.ack_times, at)
+        return self.ack_tops[place - 1] if place else 0
+
+    def note_acked(self, sequence: int, t: int, *, first: bool) -> None:
+        """An ACK of the stream was seen, `first` if it is the first of its sequence. ACKs come in the order of their times."""
+        if first:
+            self.acked[sequence] = t
+            self.changed = max(self.changed, t)
+        if not self.ack_tops or sequence > self.ack_tops[-1]:
+            self.ack_times.append(t)
+            self.ack_tops.append(sequence)
+            if len(self.ack_times) > 2 * WINDOW:
+                del self.ack_times[:WINDOW], self.ack_tops[:WINDOW]
 
     def restarted(self) -> None:
         """The target was restarted. What was read and not applied must come back from the log; a stream of which something
         was applied may be unknown now, so that only a resync, or its own memory, takes it further."""
-        self.lately = {}
+        self.ack_times, self.ack_tops = [], []
         if self.acked or self.covers:
             self.suspended = self.amnesic = True
             for sequence, event in self.events.items():
@@ -242,6 +262,7 @@ class Instance:
     gate_ms: float = 0.0
     relay_ms: float = 0.0
     worlds: dict[str, World] = field(default_factory=dict)
+    playing: dict[str, list[World]] = field(default_factory=dict)  # worlds by scenario, until it is over
     read: dict[int, list[tuple[int, int]]] = field(default_factory=dict)  # partition -> [(offset, t)], both ascending
     stalls: deque[tuple[int, int]] = field(default_factory=lambda: deque(maxlen=256))  # (from, to)
     relay_gone: bool = False  # the tester's relay client was away for a while: absence there proves nothing
@@ -303,7 +324,10 @@ class Instance:
 
 def is_plain(text: str) -> bool:
     """Whether an id needs no encoding anywhere."""
-    return text.isascii() and all(c.isalnum() or c in "-_.:" for c in text) and text not in {".", ".."}
+    return _PLAIN.fullmatch(text) is not None and text not in {".", ".."}
+
+
+_PLAIN = re.compile(r"[A-Za-z0-9_.:-]*")
 
 
 def extend_paths(stream: Stream) -> None:
@@ -338,7 +362,9 @@ def forget(stream: Stream) -> None:
     """Drop what lies far below the ACKed prefix, so that memory stays constant however long a stream runs."""
     floor = min(stream.highest_acked, stream.frontier) - WINDOW
     if floor > 0 and len(stream.events) > 2 * WINDOW:
-        for table in (stream.events, stream.acked, stream.lately, stream.ack_keys, stream.shown):
+        stream.optional -= sum(1 for s, e in stream.events.items() if s < floor and e.message.optional)
+        for table in (stream.events, stream.acked, stream.ack_keys, stream.shown):
             for sequence in [s for s in table if s < floor]:
                 del table[sequence]
+        stream.due = {s for s in stream.due if s >= floor}
         stream.contiguous = max(stream.contiguous, floor)

@@ -140,9 +140,10 @@ class Judge:
         for world_id in o.worlds:
             world = self._world(o.instance, world_id)
             world.scenario, world.siblings = o.scenario, o.worlds
+            world.instance.playing.setdefault(o.scenario, []).append(world)
 
     def _ended(self, o: ScenarioEnded) -> None:
-        for world in list(self._instance(o.instance).worlds.values()):
+        for world in self._instance(o.instance).playing.pop(o.scenario, ()):
             if world.scenario == o.scenario and not world.ended:
                 self.checks.ended(o, world)
                 world.ended = True
@@ -169,8 +170,8 @@ class Judge:
             world.log.append(o)
             world.open_requests[o.request] = (o.endpoint, o.t)
             world.request_times.append(o.t)
-        for monitor in self.monitors:
-            monitor.on_request(o, world, instance)
+        for hear in self.checks.hear_request:
+            hear(o, world, instance)
 
     def _answer(self, o: AnswerSent) -> None:
         world = self._instance(o.instance).worlds.get(o.world_id)
