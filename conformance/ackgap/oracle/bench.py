@@ -9,7 +9,7 @@ import jsonschema_rs
 from ackgap.contract import Contract
 from ackgap.history import Observation, to_line
 from ackgap.oracle.facts import NS_PER_MS, Instance, Stream, World
-from ackgap.oracle.ledger import Evidence, Ledger
+from ackgap.oracle.ledger import Evidence, Ledger, Row
 from ackgap.oracle.monitor import Claim, Situation
 
 RELAY_PATIENCE_MS = 1000.0  # how long before the end of the history an event is too young to be missed on the relay
@@ -25,6 +25,7 @@ class Bench:
         self.ledger = Ledger()
         self.instances: dict[str, Instance] = {}
         self.now = 0
+        self._rows: dict[tuple[str, frozenset[str]], Row] = {}
         self._observable: dict[tuple[str, frozenset[str]], bool] = {}
         self.claims: dict[str, list[Claim]] = {"missing": [], "premature": [], "gate_open": [], "gate_closed": []}
         self.valid_activation = self._checker("activation-message")
@@ -36,8 +37,15 @@ class Bench:
 
     def exercised(self, requirement: str, world: World) -> None:
         """Count an antecedent, if the target offers a tier that shows the requirement."""
-        if self.observable(requirement, world.instance):
-            self.ledger.exercised(requirement, world.instance.name, world.scenario)
+        row = self._rows.get((requirement, world.instance.tiers))
+        if row is None:
+            if not self.observable(requirement, world.instance):
+                return
+            row = self._rows[requirement, world.instance.tiers] = self.ledger.row(requirement)
+        if world.tally is None:
+            world.tally = self.ledger.tally(world.instance.name, world.scenario)
+        row.exercised += 1
+        world.tally.add(requirement)
 
     def convict(
         self,

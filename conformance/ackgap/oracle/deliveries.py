@@ -101,8 +101,7 @@ def _sequenced(world: World, o: Delivered, message: Activation) -> None:
         return  # an old event that was forgotten: a duplicate of long ago
     event = _event(stream, o, message)
     follows_again = stream.suspended and not stream.amnesic and _all_acked(stream)
-    if not stream.events:
-        stream.first_form = message.form
+    stream.first_form = stream.first_form or message.form
     stream.events[message.sequence] = event
     stream.optional += bool(message.optional)
     stream.highest = max(stream.highest, message.sequence)

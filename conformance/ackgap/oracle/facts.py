@@ -235,6 +235,7 @@ class World:
     spans: list["Span"] = field(default_factory=list)  # faults of this world alone
     log: deque[Observation] = field(default_factory=lambda: deque(maxlen=LOG))
     ended: bool = False
+    tally: set[str] | None = None  # requirements exercised by its scenario, once known
 
     def gapped(self) -> list[Stream]:
         """Streams with an open gap."""
@@ -242,6 +243,9 @@ class World:
 
     def family(self) -> Iterator["World"]:
         """All worlds of the scenario that are known, this one included."""
+        if len(self.siblings) == 1:
+            yield self
+            return
         for world_id in self.siblings:
             world = self.instance.worlds.get(world_id)
             if world is not None:

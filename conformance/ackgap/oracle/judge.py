@@ -139,7 +139,7 @@ class Judge:
         self.bench.ledger.scenario_began(o.instance, o.scenario)
         for world_id in o.worlds:
             world = self._world(o.instance, world_id)
-            world.scenario, world.siblings = o.scenario, o.worlds
+            world.scenario, world.siblings, world.tally = o.scenario, o.worlds, None
             world.instance.playing.setdefault(o.scenario, []).append(world)
 
     def _ended(self, o: ScenarioEnded) -> None:

@@ -68,10 +68,13 @@ class Ledger:
         self.scenarios: dict[tuple[str, str], tuple[set[str], set[str], set[str]]] = {}
         self.unfelt: dict[tuple[str, str], set[str]] = {}
 
-    def exercised(self, requirement: str, instance: str, scenario: str) -> None:
-        """The antecedent of the requirement happened once and was judged."""
-        self._row(requirement).exercised += 1
-        self._scenario(instance, scenario)[0].add(requirement)
+    def row(self, requirement: str) -> Row:
+        """The row of a requirement; its counters are the caller's to raise."""
+        return self._row(requirement)
+
+    def tally(self, instance: str, scenario: str) -> set[str]:
+        """The requirements that a scenario has exercised so far; the caller adds to it."""
+        return self._scenario(instance, scenario)[0]
 
     def convict(self, requirement: str, evidence: Evidence) -> None:
         """The target broke the requirement; counts as exercised."""
@@ -127,7 +130,13 @@ class Ledger:
         self._scenario(instance, scenario)
 
     def _row(self, requirement: str) -> Row:
-        return self.rows.setdefault(requirement, Row())
+        row = self.rows.get(requirement)
+        if row is None:
+            row = self.rows[requirement] = Row()
+        return row
 
     def _scenario(self, instance: str, scenario: str) -> tuple[set[str], set[str], set[str]]:
-        return self.scenarios.setdefault((instance, scenario), (set(), set(), set()))
+        sets = self.scenarios.get((instance, scenario))
+        if sets is None:
+            sets = self.scenarios[instance, scenario] = (set(), set(), set())
+        return sets

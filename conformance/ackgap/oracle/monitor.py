@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ackgap.oracle.bench import Bench
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Situation:
     """The circumstances of one possible violation at time `t` (ns)."""
 

@@ -3,6 +3,7 @@
 Nothing here is shared with any Gateway. A reading never raises: what cannot be read is told in words.
 """
 
+import functools
 import json
 import re
 from collections.abc import Callable, Mapping
@@ -14,6 +15,9 @@ from ackgap.history import Encoding, bytes_of
 # Beyond these a payload is invalid input by the contract ("absurdly large or deeply nested").
 MAX_BYTES = 1 << 20
 MAX_DEPTH = 64
+# How many payloads are remembered once read, and up to which length: enough for a relay that is a little behind.
+REMEMBERED = 512
+REMEMBERED_CHARACTERS = 4096
 
 _RUN_CLAIM = re.compile(r'"run_id"\s*:\s*"([^"\\]*)"')
 _SEQUENCE_CLAIM = re.compile(r'"sequence"\s*:\s*(\d{1,30})')
@@ -46,7 +50,7 @@ KNOWN_FIELDS = frozenset(
 CONTENT = ("phase", "etag", "strategy_id", "side", "freeze", "drain", "active", "weight")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Activation:
     """An ActivationUpdated message that follows the contract. `sequence` is 0 when the event is unsequenced."""
 
@@ -89,7 +93,7 @@ class Invalid:
     claims_sequence: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Ack:
     """An ACK as far as it can be read; `problem` is "" for one that names a stream and a sequence."""
 
@@ -103,9 +107,28 @@ class Ack:
 
 def decode(value: str, encoding: Encoding, *, strict: bool = True) -> Any:
     """Decode JSON; returns a `ValueError` instead of raising it. Strict JSON knows no NaN and no Infinity."""
+    if encoding == "utf-8" and len(value) <= REMEMBERED_CHARACTERS:
+        return _remembered(value, strict)
+    return _decoded(value, encoding, strict)
+
+
+@functools.lru_cache(maxsize=REMEMBERED)
+def _remembered(value: str, strict: bool) -> Any:
+    """What goes through the bus usually comes down the relay unchanged, and is read once. Nobody changes a document."""
+    return _decoded(value, "utf-8", strict)
+
+
+def _decoded(value: str, encoding: Encoding, strict: bool) -> Any:
     try:
         text = value if encoding == "utf-8" else bytes_of(value, encoding).decode("utf-8")
-        return json.loads(text, parse_constant=_refuse_constant if strict else None)
+        decoder = _STRICT if strict else _LAX
+        try:
+            document, end = decoder.scan_once(text, 0)  # type: ignore[attr-defined]  # a C function, not in the stubs
+            if end == len(text):
+                return document
+        except (StopIteration, ValueError):
+            pass  # white space around it, or an error that the decoder words better
+        return decoder.decode(text)
     except ValueError as error:
         return error
     except RecursionError:
@@ -118,6 +141,9 @@ class TooDeepError(ValueError):
 
 def _refuse_constant(name: str) -> Any:
     raise ValueError(f"{name} is not JSON")
+
+
+_STRICT, _LAX = json.JSONDecoder(parse_constant=_refuse_constant), json.JSONDecoder()
 
 
 def body_of(document: Any) -> tuple[Any, str]:
@@ -161,7 +187,7 @@ def activation(value: str, encoding: Encoding, valid: Callable[[Any], bool]) -> 
             claims_sequence=_claimed(body.get("sequence")),
         )
     version = whole(body.get("version")) or 1
-    absurd = "size" if len(value) > MAX_BYTES else "depth" if _too_deep(document) else ""
+    absurd = "size" if len(value) > MAX_BYTES else "depth" if _too_deep(document, value) else ""
     return Activation(
         world_id=body["world_id"],
         run_id=body.get("run_id") or "",
@@ -261,7 +287,9 @@ def _claimed(value: Any) -> int | None:
     return None
 
 
-def _too_deep(document: Any) -> bool:
+def _too_deep(document: Any, value: str) -> bool:
+    if value.count("{") + value.count("[") <= MAX_DEPTH:
+        return False
     level = [document]
     for _ in range(MAX_DEPTH):
         level = [

@@ -1,5 +1,6 @@
 """The events that a stream of a scenario emits: bodies, envelopes and the plan of an apply run."""
 
+import functools
 import hashlib
 import json
 from dataclasses import dataclass, field
@@ -77,11 +78,13 @@ def encode(body: dict[str, Any], form: str, constants: Constants | None = None) 
     return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
 
 
+@functools.lru_cache(maxsize=4096)
 def token(*parts: str) -> str:
     """A short opaque token, the same for the same parts."""
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
 
 
+@functools.lru_cache(maxsize=4096)
 def moment(n: int) -> str:
     """An RFC 3339 time that depends on nothing but `n`."""
     return f"2026-01-01T{n // 3600 % 24:02d}:{n // 60 % 60:02d}:{n % 60:02d}Z"
