@@ -127,7 +127,9 @@ class Stream:
     first_form: str = ""  # of the event that came first
     optional: int = 0  # how many of the events a Gateway may take or leave
     acked: dict[int, int] = field(default_factory=dict)  # sequence -> t of its first ACK
-    ack_times: list[int] = field(default_factory=list)  # times at which a higher sequence was ACKed, ascending; since the last restart
+    ack_times: list[int] = field(
+        default_factory=list
+    )  # times at which a higher sequence was ACKed, ascending; since the last restart
     ack_tops: list[int] = field(default_factory=list)  # the highest sequence ACKed by then
     changed: int = 0  # t of the last ACK or frame of a new event
     due: set[int] = field(default_factory=set)  # sequences whose ACK was demanded and seen
