@@ -6,6 +6,7 @@ import urllib.request
 import pytest
 
 pytest_plugins = ["pytester"]
+pytestmark = pytest.mark.timeout(240)
 
 
 @pytest.fixture(autouse=True)
@@ -100,7 +101,7 @@ def test_a_target_that_dies_fails_the_test_at_once_with_its_log(pytester):
         "ackgap: 1\nname: dead\nstart: {command: [python3, -c, \"print('no db'); raise SystemExit(7)\"]}\n"
     )
     pytester.makepyfile("def test_it(ackgap_target): pass")
-    result = pytester.runpytest_subprocess("--ackgap-target", "dead.yaml", "-p", "no:cacheprovider", timeout=25)
+    result = pytester.runpytest_subprocess("--ackgap-target", "dead.yaml", "-p", "no:cacheprovider", timeout=60)
     result.stdout.fnmatch_lines(["*exit code 7*", "*no db*"])
     result.assert_outcomes(errors=1)
 
@@ -110,5 +111,5 @@ def test_settings_that_the_target_cannot_have_are_refused(pytester):
         "ackgap: 1\nname: fixed\nstart: {command: [python3]}\nsettings: {resync_enforced: [true], gap_timeout_ms: 3000}\n"
     )
     pytester.makepyfile("import pytest\n@pytest.mark.ackgap(resync_enforced=False)\ndef test_it(ackgap_target): pass")
-    result = pytester.runpytest_subprocess("--ackgap-target", "fixed.yaml", "-p", "no:cacheprovider", timeout=25)
+    result = pytester.runpytest_subprocess("--ackgap-target", "fixed.yaml", "-p", "no:cacheprovider", timeout=60)
     result.stdout.fnmatch_lines(["*cannot be set to resync_enforced false and 3000 ms*"])

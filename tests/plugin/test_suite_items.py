@@ -2,16 +2,21 @@
 
 import importlib
 import json
+import os
+import signal
 import subprocess
 import sys
+import time
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
+import psutil
 import pytest
 
 from ackgap.contract import load
 
 pytest_plugins = ["pytester"]
+pytestmark = pytest.mark.timeout(300)
 # A Gateway core with one decision changed; the whole suite takes it a second in virtual time.
 CORE = """
 from ackgap_reference.faulty import CATALOGUE
@@ -37,7 +42,7 @@ def suite(pytester, monkeypatch):
         pytester.makepyfile(core=CORE.format(name=faulty) if faulty != "baseline-right" else GOOD)
         (pytester.path / "core.yaml").write_text("ackgap: 1\nname: core\nstart: {python: core:build}\n")
         named = ("--ackgap-target", target) if target else ()
-        return pytester.runpytest_subprocess(*SUITE, *named, *arguments, timeout=100)
+        return pytester.runpytest_subprocess(*SUITE, *named, *arguments, timeout=200)
 
     return run
 
@@ -106,7 +111,7 @@ def test_verdicts_are_those_of_the_command_and_failures_carry_their_evidence(sui
         "--out",
         "c",
     ]
-    done = subprocess.run(command, cwd=pytester.path, capture_output=True, timeout=100, check=False)
+    done = subprocess.run(command, cwd=pytester.path, capture_output=True, timeout=200, check=False)
     assert done.returncode == 1
     document = json.loads((pytester.path / "c" / "report.json").read_text())
     assert {r["id"]: r["verdict"] for r in document["requirements"]} == verdicts
@@ -239,7 +244,7 @@ def test_one_item_can_be_chosen_by_its_name(pytester, suite):
         "-p",
         "no:cacheprovider",
     )
-    pytester.runpytest_subprocess(*arguments, timeout=100).assert_outcomes(passed=1)
+    pytester.runpytest_subprocess(*arguments, timeout=200).assert_outcomes(passed=1)
 
 
 def test_a_session_that_does_not_use_the_plugin_does_not_pay_for_it(pytester):
@@ -259,3 +264,24 @@ def test_a_session_that_does_not_use_the_plugin_does_not_pay_for_it(pytester):
 
 def test_the_suite_file_itself_holds_no_test():
     assert "def " not in Path(__import__("ackgap.suite", fromlist=["suite"]).__file__).read_text()
+
+
+def test_interrupting_leaves_nothing(pytester, tmp_path):
+    temp = tmp_path / "temp"
+    temp.mkdir()
+    command = [sys.executable, "-m", "pytest", *SUITE, "--ackgap-target", "reference", "--ackgap-scenario", "gap-*"]
+    process = subprocess.Popen(
+        command, cwd=pytester.path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env={**os.environ, "TMPDIR": str(temp)},
+    )  # fmt: skip
+    parent = psutil.Process(process.pid)
+    deadline = time.monotonic() + 60
+    while len(parent.children()) < 4 and time.monotonic() < deadline:  # broker, guardian and the first instances
+        time.sleep(0.05)
+    children = parent.children(recursive=True)
+    assert len(children) >= 4
+    process.send_signal(signal.SIGINT)
+    said, _ = process.communicate(timeout=60)
+    assert process.returncode == pytest.ExitCode.INTERRUPTED, said
+    _, alive = psutil.wait_procs(children, timeout=10)
+    assert not alive
+    assert [path.name for path in temp.iterdir() if path.name.startswith("ackgap-")] == []
