@@ -111,7 +111,8 @@ class Gateway:
         self.read_upto: dict[int, int] = {}  # next offset by partition
         self.owned: frozenset[int] | None = None  # partitions assigned to this member; None where nobody assigns any
         self.catching_up = False
-        self.changed: set[Key] = set()  # since whoever keeps them has cleared these
+        self.noting = False  # whether somebody keeps what has changed
+        self.changed: set[Key] = set()  # since whoever keeps it has cleared these
         self.changed_worlds: set[str] = set()
 
     # --- inputs ------------------------------------------------------------------------------------------------
@@ -236,7 +237,7 @@ class Gateway:
             self.runs[key[0]] = key[1]
         after, effects = self.transition(state, given, now)
         self.states[key] = after
-        self.changed.add(key)
+        self._note(key)
         if isinstance(given, stream.Arrived):
             self.states.move_to_end(key)
         if after.timer is not None and after.timer != state.timer:
@@ -315,7 +316,8 @@ class Gateway:
         if gapped and not event.entry.held:
             self._bump('dropped_total{reason="override_in_gap"}')
             return []
-        self.changed_worlds.add(event.world_id)
+        if self.noting:
+            self.changed_worlds.add(event.world_id)
         self.overrides.setdefault(event.world_id, {})[event.entry.strategy_id, event.entry.side] = event.entry
         return [Relay(frame=event.raw)]
 
@@ -344,7 +346,11 @@ class Gateway:
     def _forget(self, key: Key) -> None:
         self.states.pop(key, None)
         self.homes.pop(key, None)
-        self.changed.add(key)
+        self._note(key)
+
+    def _note(self, key: Key) -> None:
+        if self.noting:
+            self.changed.add(key)
 
     def _elsewhere(self, key: Key) -> tuple[str, str] | None:
         """Why what is known of a stream says nothing about its gate at this moment."""

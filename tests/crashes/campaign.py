@@ -11,15 +11,12 @@ from tests.e2e.pair import Pair, Stage
 class Campaign:
     """`kills` rounds of `worlds` worlds each, from a seed."""
 
-    def __init__(self, folder: Path, *, kills: int, seed: int, worlds: int = 5, first: int = 1, tell=lambda _: None):
-        self.folder, self.kills, self.seed, self.worlds, self.first, self.tell = (
-            folder,
-            kills,
-            seed,
-            worlds,
-            first,
-            tell,
-        )
+    def __init__(
+        self, folder: Path, *, kills: int, seed: int, worlds: int = 5, first: int = 1, tell=lambda _: None, **changed
+    ):
+        """`changed` are other settings of the WorldService, and in `gateway` of the Gateway."""
+        self.folder, self.tell, self.changed = folder, tell, changed
+        self.kills, self.seed, self.worlds, self.first = kills, seed, worlds, first
         self.figures = Figures()
         self.trouble: list[str] = []
         self.seconds = 0.0
@@ -28,7 +25,7 @@ class Campaign:
         """Play everything. Returns whether nothing was lost, contradicted or opened wrongly."""
         began = time.monotonic()
         stage = Stage(self.folder, "crash")
-        pair = Pair(enforced=True, gap_timeout_ms=500, durable=True)
+        pair = Pair(enforced=True, gap_timeout_ms=500, durable=True, **self.changed)
         try:
             await stage.start(pair)
             for number in range(self.first, self.first + self.kills):

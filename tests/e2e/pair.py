@@ -58,9 +58,9 @@ class Stage:
 class Pair:
     """A WorldService and a Gateway that follows it. `durable` gives the Gateway a state file and takes its relay."""
 
-    def __init__(self, *, enforced: bool, gap_timeout_ms: int, durable=False, **worldservice):
+    def __init__(self, *, enforced: bool, gap_timeout_ms: int, durable=False, gateway=(), **worldservice):
         self.setting = Setting(resync_enforced=enforced, gap_timeout_ms=gap_timeout_ms, default_timeout=False)
-        self.durable, self.worldservice_env = durable, worldservice
+        self.durable, self.gateway_env, self.worldservice_env = durable, dict(gateway), worldservice
 
     # --- life --------------------------------------------------------------------------------------------------
 
@@ -69,7 +69,9 @@ class Pair:
         spec = reference()
         if self.durable:
             state = str(stage.folder / f"state-{self.setting.name}.db")
-            spec = replace(spec, env={**spec.env, "STATE_DB": state}, observe=replace(spec.observe, relay=""))
+            spec = replace(
+                spec, env={**spec.env, "STATE_DB": state, **self.gateway_env}, observe=replace(spec.observe, relay="")
+            )
         surroundings = stage.surroundings
         self.instance = instance = Instance(
             spec=spec, setting=self.setting, surroundings=surroundings, recorder=stage.recorder, run_id=stage.run_id
@@ -156,7 +158,8 @@ class Pair:
 
     async def ended(self, world, run="r1", seconds=20):
         async with asyncio.timeout(seconds):
-            while (found := await self.status(world, run))["ended"] is None:
+            while (found := await self.status(world, run)).get("ended") is None:
+                assert "state" in found, f"the WorldService does not know {world} {run}: {found['detail']}"
                 await asyncio.sleep(0.01)
         return found
 

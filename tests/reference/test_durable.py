@@ -39,6 +39,7 @@ def test_killed_after_any_records_it_ends_like_one_that_never_was(sent, kills, s
     dice = random.Random(seed)
     store = StateStore(":memory:")
     core, alone = (build(gap_timeout_ms=3000, resync_enforced=False, seed=1) for _ in range(2))
+    store.restore(core, 0)
     open_acks, acked, acked_alone = [], [], []
     for place, (world, sequence) in enumerate(
         [*sent, *((w, n) for w in ("w", "v \ud800", "世界") for n in range(1, 8))]
@@ -80,6 +81,7 @@ def confirm(core, effect, acked, now):
 def test_an_override_is_remembered_and_retired_streams_are_forgotten():
     store = StateStore(":memory:")
     core = build(gap_timeout_ms=3000, resync_enforced=False, seed=1)
+    store.restore(core, 0)
     acked = []
     for n in range(1, 5):
         for effect in core.record(partition=3, offset=n, key=None, value=value(n), now=0):
@@ -110,6 +112,7 @@ def test_gates_are_closed_while_it_catches_up_and_where_the_partition_is_another
     assert core.gate("w", "r")["reason"] == "catching_up"
     core.caught_up()
     assert core.gate("w", "r")["state"] == "open"
+    assert core.changed == set()
     core.assigned({4: 0})
     core.caught_up()
     assert core.gate("w", "r") == {**core.gate("w", "r"), "state": "closed", "reason": "not_assigned"}

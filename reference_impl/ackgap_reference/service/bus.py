@@ -23,8 +23,8 @@ Handler = Callable[[list[Message]], None]
 class ActivationConsumer:
     """Polls in a thread, hands batches to the event loop, commits only what it is told to.
 
-    `on_assigned` is told of the partitions and what the group has committed of each, `on_caught_up` when all of them
-    were read to their end; both in their place among the batches.
+    `on_assigned` is told of the partitions and what the group has committed of each (of none once they are taken away),
+    `on_caught_up` when all of them were read to their end; both in their place among the batches.
     """
 
     def __init__(
@@ -90,7 +90,8 @@ class ActivationConsumer:
 
     def _revoked(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         self._write_commits(asynchronous=False)
-        self.assigned = False
+        self.assigned, self.fresh = False, None
+        self.loop.call_soon_threadsafe(self.on_assigned, {})
 
     def _run(self) -> None:
         written = time.monotonic()
@@ -140,8 +141,6 @@ class ActivationConsumer:
         except KafkaException as error:
             log.warning("committed offsets unknown", extra={"error": str(error)})
         self.loop.call_soon_threadsafe(self.on_assigned, committed)
-        if not partitions:
-            self.loop.call_soon_threadsafe(self.on_caught_up)
 
     def _end(self, partition: TopicPartition) -> int | None:
         """The end of the log at this moment; None if it cannot be told, then only the client's own word counts."""

@@ -36,7 +36,11 @@ class StateStore:
         self.file.close()
 
     def restore(self, core: Gateway, now: int) -> None:
-        """Give a fresh core what was known before. Raises StoreError if the file is not what was written."""
+        """Give a fresh core what was known before, and have it note what changes from now on.
+
+        Raises StoreError if the file is not what was written.
+        """
+        core.noting = True
         raw: dict[str, dict[int, str]] = {}
         for stream, sequence, text in self.database.execute("SELECT stream, sequence, raw FROM events"):
             raw.setdefault(stream, {})[int(sequence)] = text
