@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ackgap.harness.arrivals import Kind, ripe_at
+from ackgap.harness.awaited import awaited_words
 from ackgap.harness.faults import Faults
 from ackgap.harness.instance import Instance, Stream
 from ackgap.harness.markers import Markers
@@ -163,23 +164,19 @@ class RealPlayer:
             case AwaitAck():
                 named = (action.world_id, action.run_id, action.sequence)
                 held = await instance.until(named, lambda: named in instance.acked, bound_s)
-                words = f"ACK of event {action.sequence} of run {action.run_id!r}"
             case AwaitRequest():
                 key = (action.world_id, action.endpoint, action.answered)
                 came, base = instance.requests, self.base
                 held = await instance.until(key, lambda: came.since(key, base, self.ripe_at) >= action.count, bound_s)
-                words = f"{action.count} {action.endpoint} {'answers' if action.answered else 'requests'}"
             case AwaitFelt(fault=fault, world_id=world_id, count=count):
                 held = await self._looking(lambda: self._felt(fault, world_id, count), bound_s)
-                words = f"the fault {fault} to be felt"
             case AwaitOpen(world_id=world_id, run_id=run_id):
                 held = await self._looking(lambda: self._open(world_id, run_id), bound_s)
-                words = f"an open gate of run {run_id!r}"
         if not held:
             self._see(
                 WaitExpired(
                     t=self.recorder.now(), instance=instance.name, scenario=self.cast.scenario.id,
-                    world_id=action.world_id, awaited=words, waited_ms=bound_s * 1000,
+                    world_id=action.world_id, awaited=awaited_words(action), waited_ms=bound_s * 1000,
                 )
             )  # fmt: skip
         return held

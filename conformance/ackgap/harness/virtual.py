@@ -6,12 +6,13 @@ so a run depends on nothing but scenario, setting and seed.
 
 import heapq
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from typing import Any
 
 from ackgap.contract import Constants
 from ackgap.harness.arrivals import Arrivals, Kind, ripe_at
+from ackgap.harness.awaited import Settling, awaited_words
 from ackgap.harness.player import Ask, Barrier, Opening, Player, Produce, play
+from ackgap.harness.virtual_calibration import EVENTS, Latencies, calibration_cast, worst_of
 from ackgap.harness.virtual_faults import VirtualFaults
 from ackgap.harness.wire import stream_of, world_of
 from ackgap.history import (
@@ -43,39 +44,18 @@ from ackgap.scenario.model import (
     Behave,
     Cast,
     ChangeFault,
-    Deliver,
     Emit,
     Pause,
     ReadMetrics,
-    Scenario,
     Setting,
     StallRelay,
-    Step,
     Wait,
 )  # fmt: skip
 from ackgap.target.core import CoreFactory, Effect, GatewayCore
 
 MS = 1_000_000
 KEPT_BODY = 65536
-CALIBRATION_EVENTS = 3
-RELAY_MS = 500  # calibration waits this long for a frame
 TAIL_MS = 1000  # after its end a scenario is followed for this long: what a target owes may come late
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Latencies:
-    """How long things take in virtual time, ms."""
-
-    append: float = 1.0
-    read: float = 2.0
-    ack_confirm: float = 3.0
-    ack_seen: float = 4.0
-    http: float = 2.0
-    relay: float = 1.0
-    settle: float = 20.0
-    http_timeout: float = 2000.0
-    ack_timeout: float = 500.0  # until an ACK that got no answer is given up
-    look_again: float = 50.0  # between two questions of a step that waits for a gate
 
 
 class VirtualRun:
@@ -113,7 +93,7 @@ class VirtualRun:
         self.settle_ms = max(late.settle, 2 * trip)
         self.sink(
             Calibrated(
-                t=0, instance=instance, when="begin", samples=CALIBRATION_EVENTS, round_trip_p50_ms=trip,
+                t=0, instance=instance, when="begin", samples=EVENTS, round_trip_p50_ms=trip,
                 round_trip_p99_ms=trip, round_trip_max_ms=trip + late.ack_confirm, gate_ms=0, relay_ms=relay,
                 settle_ms=self.settle_ms,
             )
@@ -132,33 +112,8 @@ class VirtualRun:
             factory=self.factory, setting=self.setting, sink=seen.append, seed=self.seed, latencies=self.latencies,
             tiers=self.tiers,
         )  # fmt: skip
-        PlayedCore(quiet, _calibration()).run()
-        sent = [o.t for o in seen if isinstance(o, Delivered)]
-        acked = [o.t for o in seen if isinstance(o, AckSeen)]
-        shown = [o.t for o in seen if isinstance(o, FrameSeen)]
-        trips = [(b - a) / MS for a, b in zip(sent, acked, strict=False)]
-        relays = [(b - a) / MS for a, b in zip(sent, shown, strict=False)]
-        usual = self.latencies.read + self.latencies.ack_seen
-        return max([usual, *trips]), max([self.latencies.relay, *(r - self.latencies.read for r in relays)])
-
-
-def _calibration() -> Cast:
-    """A few events, one at a time."""
-    plan = StreamPlan(
-        alias="", world_id="ackgap-calibration", run_id="c", first=1, plan=(("freeze", "marker", "long"),),
-        form="enveloped",
-    )  # fmt: skip
-    scenario = Scenario(
-        id="ackgap:calibration", title="", group="", exercises=(), applies_to="any", timeout="any", source={}, path="",
-        weight_timeouts=0,
-    )  # fmt: skip
-    steps: list[Step] = []
-    for n in range(1, CALIBRATION_EVENTS + 1):
-        value = encode(plan.body(n), plan.form)
-        steps.append(Deliver(world_id=plan.world_id, key=plan.world_id, value=value))
-        steps.append(AwaitAck(world_id=plan.world_id, run_id=plan.run_id, sequence=n, bound_timeouts=0))
-        steps.append(Pause(ms=RELAY_MS))
-    return Cast(scenario=scenario, worlds=(plan.world_id,), streams=(), steps=tuple(steps))
+        PlayedCore(quiet, calibration_cast()).run()
+        return worst_of(seen, self.latencies)
 
 
 class PlayedCore:
@@ -246,7 +201,7 @@ class PlayedCore:
         awaited, self.waiting, self.awaited = self.awaited, None, None
         match awaited:
             case Barrier(worlds=worlds) if result:
-                self._wait(_Settling(worlds), lambda: False, int(self.run_.settle_ms * MS))
+                self._wait(Settling(worlds), lambda: False, int(self.run_.settle_ms * MS))
                 return
             case Barrier(worlds=worlds, bound_ms=bound_ms):
                 for world in worlds:
@@ -255,7 +210,7 @@ class PlayedCore:
                             t=self.now, instance=self.instance, world_id=world, partition=0, waited_ms=bound_ms
                         )
                     )
-            case _Settling(worlds=worlds):
+            case Settling(worlds=worlds):
                 for world in worlds:
                     upto = self.settle_upto[world]
                     self.see(Settled(t=self.now, instance=self.instance, world_id=world, upto=upto, proof="barrier"))
@@ -265,7 +220,7 @@ class PlayedCore:
                 self.see(
                     WaitExpired(
                         t=self.now, instance=self.instance, scenario=self.cast.scenario.id, world_id=awaited.world_id,
-                        awaited=_words(awaited), waited_ms=self._bound(awaited) / MS,
+                        awaited=awaited_words(awaited), waited_ms=self._bound(awaited) / MS,
                     )
                 )  # fmt: skip
         self._advance(result)
@@ -491,19 +446,3 @@ class PlayedCore:
     def see(self, observation: Observation) -> None:
         """Record a fact."""
         self.run_.sink(observation)
-
-
-@dataclass(frozen=True, slots=True)
-class _Settling:
-    worlds: tuple[str, ...]
-
-
-def _words(action: Wait) -> str:
-    match action:
-        case AwaitAck():
-            return f"ACK of event {action.sequence} of run {action.run_id!r}"
-        case AwaitFelt():
-            return f"the fault {action.fault} to be felt"
-        case AwaitOpen():
-            return f"an open gate of run {action.run_id!r}"
-    return f"{action.count} {action.endpoint} {'answers' if action.answered else 'requests'}"
