@@ -244,10 +244,7 @@ class Instance:
             t_sent = self.recorder.now()
             url = fill(self.spec.observe.metrics, self.target.values, where="observe.metrics")
             values = await metrics.read(url, headers=self.spec.observe.headers)
-            own = {
-                canonical: values[name] for canonical, name in self.spec.observe.metric_names.items() if name in values
-            }
-            values.update(own)
+            values.update(metrics.canonical(values, self.spec.observe.metric_names))
             self.recorder.see(MetricsSeen(t=self.recorder.now(), instance=self.name, t_sent=t_sent, values=values))
 
     async def until(self, key: object, holds: Callable[[], bool], bound_s: float) -> bool:

@@ -8,11 +8,12 @@ from ackgap.oracle.gap import GapMonitor
 from ackgap.oracle.gate import GateMonitor
 from ackgap.oracle.monitor import Monitor
 from ackgap.oracle.msg import MsgMonitor
+from ackgap.oracle.obs import ObsMonitor
 from ackgap.oracle.order import OrdMonitor
 from ackgap.oracle.run import RunMonitor
 from ackgap.oracle.sync import SyncMonitor
 
 MONITORS: tuple[type[Monitor], ...] = (
     MsgMonitor, AckMonitor, OrdMonitor, DupMonitor, GapMonitor, SyncMonitor, GateMonitor, RunMonitor, CfgMonitor,
-    FltMonitor,
+    FltMonitor, ObsMonitor,
 )  # fmt: skip

@@ -19,6 +19,7 @@ from ackgap.history import (
     FrameSeen,
     GateSeen,
     InstanceStarted,
+    MetricsSeen,
     Observation,
     RelayChanged,
     RequestSeen,
@@ -68,7 +69,7 @@ class Judge:
             BarrierMissed: self._barrier_missed, AckSeen: self._ack, RequestSeen: self._request,
             AnswerSent: self._answer, FrameSeen: self._frame, RelayChanged: self._relay_changed,
             GateSeen: self._gate, Stalled: self._stalled, TargetChanged: self._target_changed,
-            FaultChanged: self._fault_changed,
+            FaultChanged: self._fault_changed, MetricsSeen: self._metrics,
         }  # fmt: skip
 
     def observe(self, observation: Observation) -> None:
@@ -203,6 +204,11 @@ class Judge:
             for world in instance.worlds.values():
                 for stream in world.streams.values():
                     stream.restarted()
+
+    def _metrics(self, o: MetricsSeen) -> None:
+        instance = self._instance(o.instance)
+        for monitor in self.monitors:
+            monitor.on_metrics(o, instance)
 
     def _fault_changed(self, o: FaultChanged) -> None:
         worlds = [self._logged(o, self._world(o.instance, world_id)) for world_id in o.worlds]

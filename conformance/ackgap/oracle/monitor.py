@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ackgap.history import AckSeen, FrameSeen, GateSeen, Observation, RequestSeen
+from ackgap.history import AckSeen, FrameSeen, GateSeen, MetricsSeen, Observation, RequestSeen
 from ackgap.oracle.facts import Event, Gap, Instance, Stream, World
 from ackgap.oracle.reading import Ack, Activation
 
@@ -80,6 +80,9 @@ class Monitor:
 
     def on_request(self, o: RequestSeen, world: World | None, instance: Instance) -> None:
         """The WorldService was asked; `world` is None if no such world exists."""
+
+    def on_metrics(self, o: MetricsSeen, instance: Instance) -> None:
+        """The metrics page was read."""
 
     def on_settled(self, o: Observation, world: World) -> None:
         """Everything delivered to the world so far has been read and has had its time."""

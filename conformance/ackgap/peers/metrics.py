@@ -53,3 +53,13 @@ def parse(text: str) -> dict[str, float]:
             labels = ",".join(f'{k}="{v}"' for k, v in sorted(sample.labels.items()))
             values[sample.name + (f"{{{labels}}}" if labels else "")] = sample.value
     return values
+
+
+def canonical(values: Mapping[str, float], names: Mapping[str, str]) -> dict[str, float]:
+    """The samples that a descriptor maps (canonical name -> the target's own) under their canonical names, labels kept."""
+    found = {}
+    for ours, own in names.items():
+        for key, value in values.items():
+            if key == own or key.startswith(own + "{"):
+                found[ours + key[len(own) :]] = value
+    return found

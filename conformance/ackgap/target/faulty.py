@@ -22,6 +22,12 @@ def catalogue() -> dict[str, Any]:
     return found
 
 
+def service_only() -> dict[str, Any]:
+    """The faulty Gateways that show as services only, by name: their fault is in what a core does not have."""
+    found: dict[str, Any] = importlib.import_module(FAULTY).SERVICE_ONLY
+    return found
+
+
 def strange_catalogue() -> dict[str, Any]:
     """Every right but strange Gateway by name; each has `sentence` and is itself a core factory."""
     found: dict[str, Any] = importlib.import_module(STRANGE).CATALOGUE
@@ -30,7 +36,7 @@ def strange_catalogue() -> dict[str, Any]:
 
 def find(name: str, contract: Contract | None = None) -> TargetSpec:
     """A faulty Gateway, or a strange one as `strange-NAME`, as a process. Raises ContractError if there is none."""
-    faulty, strange = catalogue(), {PREFIX + n for n in strange_catalogue()}
+    faulty, strange = {**catalogue(), **service_only()}, {PREFIX + n for n in strange_catalogue()}
     if name in strange:
         return reference(core=f"{STRANGE}:{name.removeprefix(PREFIX)}", name=name, contract=contract)
     if name not in faulty:

@@ -6,6 +6,11 @@ from ackgap.contract import Contract, load
 from ackgap.target.spec import Observe, TargetSpec
 
 MODULE = "ackgap_reference.service.main"
+METRIC_NAMES = {
+    "gap_total": "activation_gap_total",
+    "resync_total": "activation_resync_total",
+    "dropped_total": "activation_dropped_total",
+}
 CORE = "ackgap_reference.gateway:build"
 
 
@@ -42,6 +47,7 @@ def reference(
             gate="http://{host}:{port.http}" + contract.constants.gate_path + "?run_id={run_id}",
             relay="ws://{host}:{port.http}/ws",
             metrics="http://{host}:{port.http}/metrics",
+            metric_names=METRIC_NAMES,
         ),
     )
 

@@ -9,7 +9,7 @@ from ackgap_reference.variant import Variant
 class Faulty(Variant):
     """One wrong Gateway: besides name and sentence the requirement that it breaks, and the tier from which that shows.
 
-    `tier` is `ack`, `relay`, `gate`, `relay or gate`, or `relay and gate`. `also` names what the second bug of a pair breaks.
+    `tier` is `ack`, `relay`, `gate`, `relay or gate`, `relay and gate`, or `metrics`. `also` names what the second bug of a pair breaks.
     """
 
     requirement: str

@@ -158,7 +158,7 @@ class BaselineAfterRebalance(CommitsEarly):
 
 FAULTY = (
     Faulty(name="commits-early", sentence="Commits what it has read before it is applied.", requirement="FLT-01", gateway=CommitsEarly),
-    Faulty(name="opens-after-restart", sentence="After a restart the gate of a stream without memory is open.", requirement="FLT-02", gateway=OpensAfterRestart),
+    Faulty(name="opens-after-restart", sentence="After a restart the gate of a stream without memory is open.", requirement="FLT-02", tier="gate", gateway=OpensAfterRestart),
     Faulty(name="drops-backlog", sentence="After a restart it drops what had come meanwhile.", requirement="FLT-05", gateway=DropsBacklog),
     Faulty(name="loses-buffer-at-stop", sentence="When asked to stop it commits all it has read.", requirement="FLT-06", gateway=LosesBufferAtStop),
     Faulty(name="baseline-after-restart", sentence="After a restart the first event seen is the next one.", requirement="FLT-07", gateway=BaselineAfterRestart),

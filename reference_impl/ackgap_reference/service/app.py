@@ -50,7 +50,7 @@ class GatewayService:
         self.core.enveloped = settings.wire_form == "enveloped"
         self.core.timestamp = _wall_clock
         self.core.observe_ack = self._ack_begins
-        self.metrics = Metrics(settings.constants.ack_latency_metric)
+        self.metrics: Metrics = getattr(self.core, "metrics_type", Metrics)(settings.constants.ack_latency_metric)
         self.relay = RelayHub(self.metrics)
         self.open_acks: dict[int, int | None] = {}
         self.timer: asyncio.TimerHandle | None = None
@@ -65,6 +65,7 @@ class GatewayService:
         self.consumer = ActivationConsumer(
             settings, loop, on_batch=self._batch, on_assigned=self._assigned, on_caught_up=self.core.caught_up
         )
+        self.consumer.on_revoked = lambda partitions: self._hint("revoked", partitions)
         self.acks = RecordProducer(
             brokers=settings.kafka_brokers, topic=settings.ack_topic, loop=loop, report=self._ack_reported
         )
@@ -100,6 +101,7 @@ class GatewayService:
         if self.open_acks:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self.drained.wait(), DRAIN_S)
+        self._hint("closing")
         await self.consumer.stop()
         self._settle()
         await self.acks.stop(DRAIN_S)
@@ -111,6 +113,12 @@ class GatewayService:
         if self.state is not None:
             self.state.close()
         log.info("stopped", extra={"counters": dict(self.core.counters())})
+
+    def _hint(self, name: str, *given: Any) -> None:
+        """A core may want to know that it is asked to stop, or that partitions are taken from it; most do not."""
+        call = getattr(self.core, name, None)
+        if call is not None:
+            self._perform(call(*given, time.monotonic_ns()))
 
     # --- inputs of the core ------------------------------------------------------------------------------------
 
@@ -134,7 +142,7 @@ class GatewayService:
         if self.stopping and not self.open_acks:
             self.drained.set()
         if confirmed and began is not None:
-            self.metrics.latency.observe((now - began) / 1e6)
+            self.metrics.acked_after((now - began) / 1e6)
         self._perform(self.core.ack_confirmed(token, now) if confirmed else self.core.ack_failed(token, now))
 
     def _answered(self, token: int, status: int, body: bytes) -> None:

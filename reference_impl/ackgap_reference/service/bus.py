@@ -38,6 +38,7 @@ class ActivationConsumer:
     ) -> None:
         self.topic, self.loop, self.on_batch = settings.activation_topic, loop, on_batch
         self.on_assigned, self.on_caught_up = on_assigned, on_caught_up
+        self.on_revoked: Callable[[list[int]], None] | None = None
         known = {"group.instance.id": settings.group_instance_id} if settings.group_instance_id else {}
         self.consumer = Consumer(
             {
@@ -91,6 +92,8 @@ class ActivationConsumer:
     def _revoked(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         self._write_commits(asynchronous=False)
         self.assigned, self.fresh = False, None
+        if self.on_revoked is not None and not self.stopping.is_set():
+            self.loop.call_soon_threadsafe(self.on_revoked, [p.partition for p in partitions])
         self.loop.call_soon_threadsafe(self.on_assigned, {})
 
     def _run(self) -> None:

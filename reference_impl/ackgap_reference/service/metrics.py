@@ -11,12 +11,14 @@ BUCKETS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000, 20_000,
 class Metrics:
     """A registry of its own, so that several services can live in one process."""
 
+    buckets: tuple[float, ...] = BUCKETS
+
     def __init__(self, latency_name: str) -> None:
         self.registry = CollectorRegistry()
         self.latency = Histogram(
             latency_name,
             "From the application of an event to its confirmed ACK, ms",
-            buckets=BUCKETS,
+            buckets=self.buckets,
             registry=self.registry,
         )
         self.gaps = Counter("activation_gap", "Gaps that opened", registry=self.registry)
@@ -36,6 +38,10 @@ class Metrics:
         )
         self.relay_clients = Gauge("relay_clients", "Relay clients connected", registry=self.registry)
         self.seen: dict[str, float] = {}
+
+    def acked_after(self, ms: float) -> None:
+        """An event's ACK was confirmed so long after its application."""
+        self.latency.observe(ms)
 
     def take_over(self, counters: Mapping[str, float]) -> None:
         """Bring the counters up to what the core has counted."""
