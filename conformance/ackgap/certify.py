@@ -42,6 +42,7 @@ class Order:
     bus: str = ""  # "": embedded, or container for a target that runs in one
     kafka_image: str = ""
     scenarios: tuple[str, ...] = ()
+    given: tuple[Scenario, ...] = ()  # these instead of those of the catalogue
     requirements: tuple[str, ...] = ()
     jobs: int | None = None  # None: as many as the target takes
     seed: int = 1
@@ -73,7 +74,7 @@ async def certify(order: Order) -> Certified:
     for profile in order.profiles:
         contract.demanded(profile)
     spec = find_target(order.target, contract)
-    scenarios = catalogue.select(contract, order.scenarios, seed=order.seed)
+    scenarios = order.given or catalogue.select(contract, order.scenarios, seed=order.seed)
     if not order.scenarios:
         scenarios = catalogue.asked_for(scenarios, {r.id for p in order.profiles for r in contract.demanded(p)})
     waivers = _waivers(order, contract, scenarios)

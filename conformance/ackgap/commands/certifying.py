@@ -17,6 +17,7 @@ from ackgap.certify import Order
 from ackgap.certify import certify as run_certify
 from ackgap.certify import recheck as run_recheck
 from ackgap.commands.failing import fail
+from ackgap.commands.hunting import hunt
 from ackgap.contract import PROFILES
 from ackgap.harness.blame import Exit
 from ackgap.harness.run import Progress
@@ -71,6 +72,12 @@ from ackgap.report.terminal import harmless
     metavar="FOLDER",
     help="Judge by this contract folder, a changed copy of the kit's. Default: the one that ships with the kit.",
 )
+@click.option(
+    "--nemesis", is_flag=True, help="Random applies under random faults instead of the catalogue; see --minutes."
+)
+@click.option(
+    "--minutes", type=click.FloatRange(0.1, 10_000), default=5.0, show_default=True, help="How long --nemesis goes on."
+)
 @click.option("--keep", is_flag=True, help="After a failure, leave everything running, tell where, and wait for Enter.")
 @click.option("--quiet", is_flag=True, help="Only failures and the verdict.")
 @click.option("--format", "shape", type=click.Choice(["table", "json"]), default="table", help="What to print.")
@@ -87,6 +94,8 @@ def certify(  # noqa: PLR0917  (click passes every option)
     out: Path | None,
     gap_timeout_ms: int | None,
     contract: Path | None,
+    nemesis: bool,
+    minutes: float,
     keep: bool,
     quiet: bool,
     shape: str,
@@ -103,6 +112,8 @@ def certify(  # noqa: PLR0917  (click passes every option)
             on_failure=shown.keep if keep else None,
         )  # fmt: skip
         try:
+            if nemesis:
+                sys.exit(int(hunt(order, minutes=minutes, shape=shape)))
             certified = asyncio.run(run_certify(order))
         except (Exception, KeyboardInterrupt) as error:
             shown.stop()

@@ -215,7 +215,10 @@ class SyncMonitor(Monitor):
         received = [
             s
             for s in stream.events
-            if s <= cover.sequence and stream.events[s].t < cover.t and not stream.events[s].via
+            if s <= cover.sequence
+            and stream.events[s].t < cover.t
+            and not stream.events[s].via
+            and not _covered_before(stream, s)
         ]
         never = [
             s for s in range(max(1, min(first, cover.sequence - 64)), cover.sequence + 1) if s not in stream.events
@@ -256,6 +259,11 @@ def _taken(stream: Stream, sequence: int) -> bool:
     world = stream.world
     patience = int((world.instance.settle_ms + 500) * NS_PER_MS)
     return any(c.firm and c.sequence == sequence and world.settled >= c.t + patience for c in stream.covers)
+
+
+def _covered_before(stream: Stream, sequence: int) -> bool:
+    """Whether the event came only when an earlier snapshot had covered it: then it is a repeat, which needs no ACK."""
+    return any(c.sequence >= sequence and c.t < stream.events[sequence].t for c in stream.covers)
 
 
 def _covered_came_late(stream: Stream) -> bool:
