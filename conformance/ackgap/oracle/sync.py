@@ -92,7 +92,7 @@ class SyncMonitor(Monitor):
             late = any(
                 c.kind == "snapshot"
                 and message.sequence <= c.sequence
-                and event.t_sent > c.t
+                and event.t_sent > c.t > stream.world.instance.restarted  # a restart may have forgotten the snapshot
                 and _taken(stream, c.sequence)
                 for c in stream.covers
             )
