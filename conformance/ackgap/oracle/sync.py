@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from ackgap.history import AckSeen, FrameSeen, Observation, RequestSeen
-from ackgap.oracle.facts import NS_PER_MS, Instance, Stream, World
+from ackgap.oracle.facts import NS_PER_MS, Cover, Event, Instance, Stream, World
 from ackgap.oracle.monitor import Claim, Monitor, Situation
 from ackgap.oracle.msg import rounded
 from ackgap.oracle.reading import Ack, Activation
@@ -92,7 +92,8 @@ class SyncMonitor(Monitor):
             late = any(
                 c.kind == "snapshot"
                 and message.sequence <= c.sequence
-                and event.t_sent > c.t > stream.world.instance.restarted  # a restart may have forgotten the snapshot
+                and c.t > stream.world.instance.restarted  # a restart may have forgotten the snapshot
+                and _came_behind(stream, c, event)
                 and _taken(stream, c.sequence)
                 for c in stream.covers
             )
@@ -268,7 +269,16 @@ def _covered_before(stream: Stream, sequence: int) -> bool:
 
 def _covered_came_late(stream: Stream) -> bool:
     return any(
-        c.kind == "snapshot" and c.firm and event.t_sent > c.t and event.message.sequence <= c.sequence
+        c.kind == "snapshot" and c.firm and event.message.sequence <= c.sequence and _came_behind(stream, c, event)
         for c in stream.covers
         for event in stream.events.values()
     )
+
+
+def _came_behind(stream: Stream, cover: Cover, event: Event) -> bool:
+    """Whether the target had taken the snapshot when the event was sent. One that was sent just behind the answer may be
+    read first: then it closes the gap by itself."""
+    if any(s > cover.sequence and t < event.t_sent for s, t in stream.acked.items()):
+        return event.t_sent > cover.t
+    instance = stream.world.instance
+    return event.t_sent > cover.t + int((instance.settle_ms + 3 * instance.round_trip_ms) * NS_PER_MS)
