@@ -9,7 +9,7 @@ from typing import Any
 
 from ackgap.certify import Order
 from ackgap.harness.blame import Exit
-from ackgap.nemesis.rounds import Tally, run
+from ackgap.nemesis.rounds import Hunt, Tally, run
 from ackgap.report.terminal import harmless
 
 
@@ -17,7 +17,7 @@ def hunt(order: Order, *, minutes: float, shape: str) -> Exit:
     """Hunt, print the figures, and leave `nemesis.json`. Raises what `certify` raises."""
     folder = order.out or Path("ackgap-out") / order.target.replace(":", "-").replace("/", "-") / "nemesis"
     folder.mkdir(parents=True, exist_ok=True)
-    tally = asyncio.run(run(order, minutes=minutes, folder=folder, told=_progress))
+    tally = asyncio.run(run(order, Hunt(minutes=minutes), folder=folder, told=_progress))
     document = _document(tally, order)
     (folder / "nemesis.json").write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
     print(json.dumps(document, indent=1) if shape == "json" else "\n".join(_lines(tally, folder)))

@@ -20,11 +20,20 @@ from ackgap.report import bundle
 from ackgap.scenario.loader import parse
 from ackgap.target.spec import TargetSpec
 
-BESIDE, ALONE = 80, 20  # scenarios of a round: side by side, and those that hurt the whole target
 GAP_TIMEOUT_MS = 1200  # for a target that can be set to any: more happens in the same time
-SHRINK_S = 90.0
 MOST_FINDS = 3
+TRIED_ALONE = 3  # scenarios that are played alone to see a conviction again
 PROFILES = ("resync", "resilience")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hunt:
+    """How long to go on, and how large a round is."""
+
+    minutes: float
+    beside: int = 80  # scenarios that are played side by side
+    alone: int = 20  # those that hurt the whole target
+    shrink_s: float = 90.0
 
 
 @dataclass(slots=True, kw_only=True)
@@ -56,7 +65,7 @@ class Tally:
         self.applies += len(streams)
 
 
-async def run(order: Order, *, minutes: float, folder: Path, told: Callable[[Tally], None]) -> Tally:
+async def run(order: Order, hunt: Hunt, *, folder: Path, told: Callable[[Tally], None]) -> Tally:
     """Play rounds with the seeds `order.seed`, +1, +2 and so on; what was found is kept in `folder`.
 
     Raises what `certify` raises.
@@ -66,10 +75,10 @@ async def run(order: Order, *, minutes: float, folder: Path, told: Callable[[Tal
     began = time.monotonic()
     tally = Tally()
     usual = _usual(order, spec)
-    while not tally.rounds or (time.monotonic() - began < minutes * 60 and len(tally.finds) < MOST_FINDS):
+    while not tally.rounds or (time.monotonic() - began < hunt.minutes * 60 and len(tally.finds) < MOST_FINDS):
         seed = order.seed + tally.rounds
         place = folder / f"round-{seed}"
-        sources = {s["id"]: s for s in _sources(seed, spec)}
+        sources = {s["id"]: s for s in _sources(seed, spec, hunt)}
         done = await _play(usual, list(sources.values()), contract, place)
         tally.rounds += 1
         tally.scenarios += len(done.report["scenarios"])
@@ -78,7 +87,9 @@ async def run(order: Order, *, minutes: float, folder: Path, told: Callable[[Tal
         tally.inconclusive.update(r["id"] for r in done.report["requirements"] if r["verdict"] == "inconclusive")
         failed = [r for r in done.report["requirements"] if r["verdict"] == "fail"]
         if failed:
-            tally.finds.append(await _found(failed[0], sources, order=usual, contract=contract, place=place, seed=seed))
+            tally.finds.append(
+                await _found(failed, sources, order=usual, contract=contract, place=place, seed=seed, hunt=hunt)
+            )
         else:
             shutil.rmtree(place)
         tally.seconds = time.monotonic() - began
@@ -92,9 +103,9 @@ def _usual(order: Order, spec: TargetSpec) -> Order:
     return replace(order, profiles=PROFILES, gap_timeout_ms=timeout, scenarios=("nemesis",), on_failure=None)
 
 
-def _sources(seed: int, spec: TargetSpec) -> list[Mapping]:
-    beside = scenarios(seed=seed, number=BESIDE, alone=False)
-    alone = scenarios(seed=seed, number=0 if spec.attach else ALONE, alone=True)
+def _sources(seed: int, spec: TargetSpec, hunt: Hunt) -> list[Mapping]:
+    beside = scenarios(seed=seed, number=hunt.beside, alone=False)
+    alone = scenarios(seed=seed, number=0 if spec.attach else hunt.alone, alone=True)
     return [*beside, *alone]
 
 
@@ -104,28 +115,30 @@ async def _play(order: Order, sources: list[Mapping], contract: Contract, place:
 
 
 async def _found(
-    row: Mapping, sources: dict[str, Mapping], *, order: Order, contract: Contract, place: Path, seed: int
-) -> Find:
+    failed: list[Mapping], sources: dict[str, Mapping], *, order: Order, contract: Contract, place: Path, seed: int,
+    hunt: Hunt,
+) -> Find:  # fmt: skip
     """Play the convicted scenario alone, make it smaller while it fails, and write it down."""
-    requirement, evidence = row["id"], row["evidence"][0]
-    source = sources.get(evidence["scenario"])
+    row = min(failed, key=lambda r: r["level"] != "MUST")
+    requirement, message = row["id"], row["evidence"][0]["message"]
+    named = [e["scenario"] for e in row["evidence"] if e["scenario"] in sources]
     path = place / "found.yaml"
-    if source is None:
-        return Find(requirement=requirement, scenario=evidence["scenario"], message=evidence["message"], reproduced=False,
-                    path=place / "bundle.zip", deliveries=0)  # fmt: skip
 
     async def still_fails(smaller: Mapping) -> bool:
         done = await _play(order, [smaller], contract, place / "attempt")
         return any(r["id"] == requirement and r["verdict"] == "fail" for r in done.report["requirements"])
 
     try:
-        reproduced = await still_fails(source)
-        smallest = await finds.shrink(source, still_fails, seconds=SHRINK_S) if reproduced else source
+        for name in dict.fromkeys([*named, *sources][:TRIED_ALONE]):
+            if await still_fails(sources[name]):
+                smallest = await finds.shrink(sources[name], still_fails, seconds=hunt.shrink_s)
+                finds.write(smallest, requirement, path, seed=seed)
+                return Find(requirement=requirement, scenario=name, message=message, reproduced=True, path=path,
+                            deliveries=finds.deliveries(smallest))  # fmt: skip
     finally:
         shutil.rmtree(place / "attempt", ignore_errors=True)
-    finds.write(smallest, requirement, path, seed=seed)
-    return Find(requirement=requirement, scenario=evidence["scenario"], message=evidence["message"], reproduced=reproduced,
-                path=path, deliveries=finds.deliveries(smallest))  # fmt: skip
+    return Find(requirement=requirement, scenario=row["evidence"][0]["scenario"], message=message, reproduced=False,
+                path=place / "bundle.zip", deliveries=0)  # fmt: skip
 
 
 def _note_recoveries(report: dict[str, Any], tally: Tally) -> None:
