@@ -11,7 +11,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-KEPT_LINES = 9
+KEPT_LINES = 8
 COLOURS = {"open": "bold white on green", "closed": "bold white on red", "unreachable": "bold black on yellow"}
 STATES = {"completed": "green", "rolled_back": "yellow", "rolling_back": "yellow"}
 
@@ -95,8 +95,8 @@ class Board:
 
     def __rich__(self) -> RenderableType:
         top = Table.grid(expand=True)
-        top.add_column(ratio=3)
-        top.add_column(ratio=2)
+        top.add_column(ratio=5)
+        top.add_column(ratio=4)
         top.add_row(self._events(), Group(self._gate(), self._apply()))
         story = Text()
         for at, text in self.lines:
@@ -119,7 +119,7 @@ class Board:
                 str(event.sequence), Text(event.phase, style=style), event.entry,
                 "yes" if event.applied else "-", Text("yes", style="green") if event.acked else "-",
             )  # fmt: skip
-        return Panel(table, title=f"events of {self.world} {self.run}", title_align="left", height=12)
+        return Panel(table, title=f"events of {self.world} {self.run}", title_align="left", height=10)
 
     def _gate(self) -> RenderableType:
         word = Text(f" {self.gate.upper()} ", style=COLOURS[self.gate])
@@ -128,18 +128,18 @@ class Board:
     def _apply(self) -> RenderableType:
         status, acks = self.status, self.status.get("acks", {})
         state = status.get("state", "-")
-        told = Table.grid(padding=(0, 2))
+        told = Table.grid(padding=(0, 1))
         told.add_row("state", Text(state.replace("_", " "), style=STATES.get(state, "cyan")))
         told.add_row("published", f"{status.get('published', 0)} of {status.get('emitted', 0)}")
         told.add_row("ACKs", f"{acks.get('received', 0)} of {acks.get('expected', 0)}")
         told.add_row("missing", ", ".join(f"#{n}" for n in acks.get("missing", ())) or "none")
         told.add_row("latency", _latency(acks))
-        return Panel(told, title="apply", title_align="left", height=9)
+        return Panel(told, title="apply", title_align="left", height=7)
 
 
 def _latency(acks: dict[str, Any]) -> str:
     latency = acks.get("latency_ms")
-    return f"p50 {latency['p50']} ms, worst {latency['max']} ms" if latency else "-"
+    return f"p50 {latency['p50']}, worst {latency['max']} ms" if latency else "-"
 
 
 def plain(console: Console) -> Callable[[str], None]:
