@@ -121,6 +121,32 @@ def test_a_broken_scenario_turns_the_run_red(own, code):
     assert "GAP-02" in conclusion.notes[0]
 
 
+def test_on_a_slow_machine_a_broken_scenario_is_no_fault_of_the_kit_and_the_advice_is_told():
+    question = Question(own=True, advice="the target needs 900 ms for a round trip; try --gap-timeout-ms 18000")
+    conclusion = concluded(judgement(), question, must=("ACK-01", "GAP-02"))
+    assert conclusion.exit_code == 6
+    assert conclusion.why.endswith("; try --gap-timeout-ms 18000")
+
+
+def test_a_requirement_whose_setting_the_target_lacks_is_not_observable_with_the_reason():
+    found = judgement(CFG_01="not_exercised")
+    question = Question(not_applicable={"CFG-01": "needs resync not enforced, which the target cannot be set to"})
+    conclusion = concluded(found, question)
+    row = next(r for r in conclusion.requirements if r["id"] == "CFG-01")
+    assert (row["verdict"], row["reason"]) == ("not_observable", question.not_applicable["CFG-01"])
+    assert conclusion.profiles["core"]["not_applicable"] == ["CFG-01"]
+    assert concluded(found, Question()).exit_code == 1, "without that excuse it was never exercised"
+
+
+def test_a_run_that_was_cut_short_certifies_nothing():
+    conclusion = concluded(judgement(), Question(cut_short="target x flooded its ACK topic"))
+    assert conclusion.exit_code == 3
+    assert not conclusion.profiles["core"]["conformant"]
+    failed = concluded(judgement(MSG_01="fail"), Question(cut_short="target x flooded its ACK topic"))
+    assert failed.exit_code == 1
+    assert failed.why.endswith("flooded its ACK topic")
+
+
 def test_planned_requirements_are_listed_and_never_passed():
     contract = load()
     planned = replace(contract.requirements["FLT-01"], status="planned")
