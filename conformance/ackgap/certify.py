@@ -25,7 +25,8 @@ from ackgap.harness.surroundings import Surroundings
 from ackgap.harness.whereabouts import told
 from ackgap.oracle.judge import judge
 from ackgap.report import badge, bundle, document, html, junit
-from ackgap.report.conclusion import Conclusion, PlayedScenario, Question, Waiver, conclude
+from ackgap.report.conclusion import Conclusion, PlayedScenario, Question, Waiver, conclude, within_limit
+from ackgap.report.recovery import recoveries, summary, too_slow
 from ackgap.scenario import catalogue
 from ackgap.scenario.model import Scenario
 from ackgap.target import descriptor
@@ -110,7 +111,8 @@ async def certify(order: Order) -> Certified:
             advice=result.advice,
             not_applicable=plan.not_applicable(scenarios),
         )
-        conclusion = conclude(contract, judgement, played, question)
+        recovery = _recovery(plan, result, order.recovery_limit_ms)
+        conclusion = within_limit(conclude(contract, judgement, played, question), too_slow(recovery))
         report = document.document(
             contract=contract,
             conclusion=conclusion,
@@ -120,6 +122,7 @@ async def certify(order: Order) -> Certified:
             started=started,
             seed=order.seed,
             question={**asdict(question), "gap_timeout_ms": order.gap_timeout_ms},
+            recovery=recovery,
         )
         _leave(folder, report, contract, spec, result)
     return Certified(report=report, folder=folder, conclusion=conclusion)
@@ -220,6 +223,8 @@ def recheck(path: Path) -> tuple[dict[str, Any], list[str]]:
             for s in before["scenarios"]
         )  # fmt: skip
         conclusion = conclude(contract, judgement, played, question)
+        if "recovery" in before:
+            conclusion = within_limit(conclusion, too_slow(before["recovery"]))
     after = {
         **before,
         "profiles": dict(conclusion.profiles),
@@ -229,6 +234,14 @@ def recheck(path: Path) -> tuple[dict[str, Any], list[str]]:
         "exit_code": int(conclusion.exit_code),
     }
     return after, _differences(before, after)
+
+
+def _recovery(plan: Plan, result: RunResult, limit_ms: float | None) -> dict[str, Any]:
+    """How long the target took to recover from the faults of the run, where there were any."""
+    if not any(cast.scenario.faults for planned in plan.instances for cast in planned.casts):
+        return summary((), limit_ms)
+    with result.history.open(encoding="utf-8") as lines:
+        return summary(recoveries(history.read(lines)), limit_ms)
 
 
 def _differences(before: dict[str, Any], after: dict[str, Any]) -> list[str]:

@@ -62,6 +62,18 @@ from ackgap.report.terminal import harmless
     "--out", type=click.Path(path_type=Path, file_okay=False), help="Folder for the results. Default: ackgap-out/NAME."
 )
 @click.option(
+    "--repeat",
+    default=1,
+    show_default=True,
+    type=click.IntRange(1, 1000),
+    help="Times that scenarios with faults of the whole target are played, for recovery times.",
+)
+@click.option(
+    "--recovery-limit-ms",
+    type=click.FloatRange(min=1),
+    help="Fail if p99 of a fault's recovery takes longer. Default: none.",
+)
+@click.option(
     "--gap-timeout-ms",
     type=click.IntRange(200, 600_000),
     help="Shorter timeout for local loops; no certificate of the default.",
@@ -92,6 +104,8 @@ def certify(  # noqa: PLR0917  (click passes every option)
     seed: int,
     waivers: Path | None,
     out: Path | None,
+    repeat: int,
+    recovery_limit_ms: float | None,
     gap_timeout_ms: int | None,
     contract: Path | None,
     nemesis: bool,
@@ -108,7 +122,7 @@ def certify(  # noqa: PLR0917  (click passes every option)
     with _Shown(quiet=quiet or shape == "json") as shown:
         order = Order(
             target=target, profiles=profiles or ("resync",), bus=bus, kafka_image=kafka_image, scenarios=scenarios, requirements=requirements,
-            jobs=jobs, seed=seed, out=out, waivers=waivers, gap_timeout_ms=gap_timeout_ms, contract=contract, on_progress=shown.show,
+            jobs=jobs, seed=seed, out=out, waivers=waivers, gap_timeout_ms=gap_timeout_ms, repeat=repeat, recovery_limit_ms=recovery_limit_ms, contract=contract, on_progress=shown.show,
             on_failure=shown.keep if keep else None,
         )  # fmt: skip
         try:

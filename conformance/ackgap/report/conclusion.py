@@ -2,7 +2,7 @@
 
 import fnmatch
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ackgap.contract import PROFILES, Contract, Requirement
@@ -102,6 +102,14 @@ def conclude(
         why=why,
         notes=tuple(notes),
     )
+
+
+def within_limit(conclusion: Conclusion, too_slow: Sequence[str]) -> Conclusion:
+    """The same conclusion, unless a limit was set for recoveries and some faults took longer."""
+    if not too_slow or conclusion.exit_code is not Exit.HOLDS:
+        return conclusion
+    why = f"{conclusion.why}, but recovery took longer than the limit after {', '.join(too_slow)}"
+    return replace(conclusion, exit_code=Exit.DOES_NOT_HOLD, why=why)
 
 
 def _chosen(requirement: str, globs: tuple[str, ...]) -> bool:

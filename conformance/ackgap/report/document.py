@@ -19,6 +19,7 @@ def document(
     started: str,
     seed: int,
     question: dict[str, Any],
+    recovery: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
     """The report as a JSON document."""
     return {
@@ -32,6 +33,7 @@ def document(
         "requirements": list(conclusion.requirements),
         "scenarios": list(conclusion.scenarios),
         "timing": timing,
+        **({"recovery": recovery} if recovery is not None and recovery["recoveries"] else {}),
         "notes": list(conclusion.notes),
         "why": conclusion.why,
         "exit_code": int(conclusion.exit_code),

@@ -33,6 +33,8 @@ def show(report: dict[str, Any], console: Console, *, quiet: bool = False) -> No
         if row["verdict"] == "fail":
             console.rule(f"[bold red]{row['id']}[/] {row['level']}", align="left")
             console.print(escape(bug_report(row, report)), highlight=False, soft_wrap=True)
+    if report.get("recovery") and not quiet:
+        console.print(_recovery_table(report["recovery"]))
     _notes(report, console)
     for name, profile in report["profiles"].items():
         counts = ", ".join(f"{profile[k]} {k}" for k in STYLES if profile.get(k))
@@ -80,6 +82,25 @@ def _table(report: dict[str, Any]) -> Table:
             escape(row["sentence"]),
         )
     return table
+
+
+def _recovery_table(recovery: dict[str, Any]) -> Table:
+    limit = f", limit {recovery['limit_ms']:g} ms" if recovery["limit_ms"] is not None else ""
+    table = Table(title=f"recovery after the last fault, ms (p50 / p99{limit})", title_justify="left")
+    for column in ("fault", "times", "gate right", "ACKs complete", "worst"):
+        table.add_column(column, no_wrap=column != "fault", justify="left" if column == "fault" else "right")
+    for row in recovery["faults"]:
+        over = recovery["limit_ms"] is not None and row["whole_ms"]["p99"] > recovery["limit_ms"]
+        worst = f"{row['whole_ms']['max']:.0f}"
+        table.add_row(
+            escape(harmless(row["fault"])), str(row["count"]), _pair(row["gate_ms"]), _pair(row["acks_ms"]),
+            f"[red]{worst}[/]" if over else worst,
+        )  # fmt: skip
+    return table
+
+
+def _pair(figures: dict[str, float]) -> str:
+    return f"{figures['p50']:.0f} / {figures['p99']:.0f}"
 
 
 def _notes(report: dict[str, Any], console: Console) -> None:
