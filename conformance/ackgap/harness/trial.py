@@ -237,12 +237,21 @@ class Trial:
         instance, observe = self._running(), self.spec.observe
         if not observe.metrics or instance.target is None:
             return _not_offered("metrics", "observe.metrics")
-        page = await look(
-            fill(observe.metrics, instance.target.values, where="observe.metrics"), headers=observe.headers
-        )
+        url = fill(observe.metrics, instance.target.values, where="observe.metrics")
+        page = await look(url, headers=observe.headers)
         if page.trouble:
             return Check(name="metrics", works=False, found=page.trouble, to_do="check observe.metrics.url")
-        missing = [f"{own} ({name})" for name, own in observe.metric_names.items() if not page.has(own)]
+        if observe.metric_names and instance.own_topics:  # what counts dropped events has something to count then
+            await instance.deliver(world_id=f"ackgap-{self.run_id}-invalid", key=None, value=b"no JSON", partition=0)
+        missing: list[str] = []
+
+        async def complete() -> bool:
+            nonlocal page, missing
+            page = await look(url, headers=observe.headers)
+            missing = [f"{own} ({name})" for name, own in observe.metric_names.items() if not page.has(own)]
+            return not missing
+
+        await self._follows(complete)
         found = f"{len(page.values)} samples"
         if observe.metric_names:
             found += f", {len(observe.metric_names) - len(missing)} of {len(observe.metric_names)} mapped names found"
