@@ -97,7 +97,9 @@ def _headed(headings: tuple[str, ...], norms: Norms, frame: Setting) -> bool:
     found = norms.contexts
     if any(found[name].search(title) for title in headings for name in ("history", "asks", "rejected", "forbids")):
         return False
-    return not any(found["tells"].search(title) for title in headings[-1:]) and _chosen(headings, norms, frame)
+    if any(found[name].search(title) for title in headings[-1:] for name in ("tells", "listed_options")):
+        return False
+    return _chosen(headings, norms, frame)
 
 
 @functools.lru_cache(maxsize=4096)

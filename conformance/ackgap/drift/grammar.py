@@ -29,6 +29,8 @@ _CONDITION = re.compile(
     re.IGNORECASE,
 )
 
+_SUPPOSITION = re.compile(r"\W*(?:if|when|whenever|in case|should|unless|where)\b\s*", re.IGNORECASE)
+_COMMA = re.compile(r",(?! (?:which|who|where|whose)\b)", re.IGNORECASE)
 _PARENTHESIS = re.compile(r", (?:though|but|albeit|although|while|if) [^,]{1,40},")
 _SUBJECT = re.compile(
     r"(?<=\s)(?:the|it|they|an?|its|all|every|no|none|nothing|nobody|buffered|unfreezes?|orders|acks)\s"
@@ -95,6 +97,7 @@ def _english(text: str, head: Span, others: list[Span], grammar: Grammar, *, ver
         or grammar.find("subordinate", text[max(head[0] - 60, 0) : head[0]])
         or grammar.find("would", before + " " + rest)
         or (verb and _is_past(text[head[0] : head[1]], text[start : head[0]]))
+        or (verb and _is_supposed(text, head[0], start))
         or (grammar.find("describes", text[max(head[0] - 80, 0) : head[0]]) and not grammar.find("permits", text))
     ):
         return Judgement(asserted=False, affirmed=True, weak=False)
@@ -128,6 +131,23 @@ def _korean(text: str, head: Span, others: list[Span], grammar: Grammar) -> Judg
     return Judgement(asserted=True, affirmed=turns % 2 == 0, weak=weak)
 
 
+def _is_supposed(text: str, at: int, start: int) -> bool:
+    """Whether a verb stands inside the condition or the purpose with which a sentence opens."""
+    if text[:at].strip().lower() in {"to", "in order to"}:
+        return True
+    opening = _SUPPOSITION.match(text)
+    if opening is None or at < opening.end():
+        return False
+    comma = _COMMA.search(text, opening.end())
+    return at < comma.start() if comma else start <= opening.end() and _main_clause(text, opening.end()) > at
+
+
+def _main_clause(text: str, start: int) -> int:
+    """Where the main clause begins behind a condition without a comma; 0 if that cannot be told."""
+    found = (m.start() for m in _SUBJECT.finditer(text, start))
+    return next((n for n in found if text[start:n].strip().lower() not in {"", "not"}), 0)
+
+
 def _clause_start(text: str, at: int, grammar: Grammar) -> int:
     """Where the clause of a verb begins. A leading condition ends at its comma or, without one, at the next subject."""
     start, opened = 0, 0
@@ -139,8 +159,8 @@ def _clause_start(text: str, at: int, grammar: Grammar) -> int:
         if comma >= 0:
             return comma + 1
         if not text[:opened].strip():
-            found = (m.start() for m in _SUBJECT.finditer(text, start))
-            return next((n for n in found if n < at and text[start:n].strip().lower() not in {"", "not"}), start)
+            main = _main_clause(text, start)
+            return main if 0 < main < at else start
     return start
 
 
