@@ -56,7 +56,7 @@ def bug_report(row: dict[str, Any], report: dict[str, Any]) -> str:
         if evidence["margin_ms"] is not None:
             lines += [f"  beyond the tolerated margin by {evidence['margin_ms']:.0f} ms"]
         lines += ["  what happened, in order:"]
-        lines += [f"    {line}" for line in _told(evidence["observations"])]
+        lines += [f"    {line}" for line in told(evidence["observations"])]
         lines += [
             f"  again: ackgap certify {report['target'].get('given', 'TARGET')} --scenario {evidence['scenario']}",
             "",
@@ -130,7 +130,8 @@ def _left_out(report: dict[str, Any]) -> list[tuple[str, list[str]]]:
     return sorted(reasons.items())
 
 
-def _told(observations: list[dict[str, Any]]) -> Iterator[str]:
+def told(observations: list[dict[str, Any]]) -> Iterator[str]:
+    """The last observations of a piece of evidence, one line each: when, and what was seen."""
     kept = [o for o in observations if o["kind"] != "emitted"][-SHOWN_OBSERVATIONS:]
     for o in kept:
         text = f"{o['t'] / 1e9:9.3f} s  {_line(o)}"
