@@ -197,32 +197,9 @@ def recheck(path: Path) -> tuple[dict[str, Any], list[str]]:
     opened = bundle.open_bundle(path)
     before = opened.json("report.json")
     with tempfile.TemporaryDirectory(prefix="ackgap-") as scratch:
-        root = Path(scratch)
-        (root / "contract").mkdir()
-        for name in opened.names:
-            if name.startswith("contract/") and "/" not in name.removeprefix("contract/"):
-                (root / name).write_bytes(opened.read(name))
-        contract = load(root / "contract")
+        contract = contract_of(opened, Path(scratch))
         judgement = judge(contract, history.read(opened.lines("history.jsonl")))
-        asked = before["question"]
-        question = Question(
-            profiles=tuple(asked["profiles"]),
-            requirements=tuple(asked["requirements"]),
-            partial=asked["partial"],
-            own=asked["own"],
-            waivers=tuple(Waiver(**w) for w in asked["waivers"]),
-            cut_short=asked.get("cut_short", ""),
-            advice=asked.get("advice", ""),
-            not_applicable=asked.get("not_applicable", {}),
-        )
-        played = tuple(
-            PlayedScenario(
-                id=s["id"], setting=s["setting"], world_id=s["world_id"], must_exercise=tuple(s["must_exercise"]),
-                duration_s=s["duration_s"], complete=s["verdict"] != "aborted",
-            )
-            for s in before["scenarios"]
-        )  # fmt: skip
-        conclusion = conclude(contract, judgement, played, question)
+        conclusion = conclude(contract, judgement, played_of(before), question_of(before))
         if "recovery" in before:
             conclusion = within_limit(conclusion, too_slow(before["recovery"]))
     after = {
@@ -242,6 +219,42 @@ def _recovery(plan: Plan, result: RunResult, limit_ms: float | None) -> dict[str
         return summary((), limit_ms)
     with result.history.open(encoding="utf-8") as lines:
         return summary(recoveries(history.read(lines)), limit_ms)
+
+
+def contract_of(opened: bundle.Bundle, scratch: Path) -> Contract:
+    """The contract that lies in a bundle, unpacked into a scratch folder that must outlive it. Raises ContractError."""
+    root = scratch / "contract"
+    root.mkdir()
+    for name in opened.names:
+        if name.startswith("contract/") and "/" not in name.removeprefix("contract/"):
+            (scratch / name).write_bytes(opened.read(name))
+    return load(root)
+
+
+def question_of(report: dict[str, Any]) -> Question:
+    """What a recorded run was asked for."""
+    asked = report["question"]
+    return Question(
+        profiles=tuple(asked["profiles"]),
+        requirements=tuple(asked["requirements"]),
+        partial=asked["partial"],
+        own=asked["own"],
+        waivers=tuple(Waiver(**w) for w in asked["waivers"]),
+        cut_short=asked.get("cut_short", ""),
+        advice=asked.get("advice", ""),
+        not_applicable=asked.get("not_applicable", {}),
+    )
+
+
+def played_of(report: dict[str, Any]) -> tuple[PlayedScenario, ...]:
+    """The scenarios of a recorded run."""
+    return tuple(
+        PlayedScenario(
+            id=s["id"], setting=s["setting"], world_id=s["world_id"], must_exercise=tuple(s["must_exercise"]),
+            duration_s=s["duration_s"], complete=s["verdict"] != "aborted",
+        )
+        for s in report["scenarios"]
+    )  # fmt: skip
 
 
 def _differences(before: dict[str, Any], after: dict[str, Any]) -> list[str]:

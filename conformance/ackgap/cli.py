@@ -5,6 +5,7 @@ import sys
 import click
 
 from ackgap.commands.certifying import certify, recheck
+from ackgap.commands.contracting import contract
 from ackgap.commands.doctoring import doctor
 from ackgap.commands.drifting import drift
 from ackgap.commands.initialising import init
@@ -24,7 +25,7 @@ def cli() -> None:
     """
 
 
-for command in (certify, recheck, validate, requirements, scenarios, explain, init, doctor, drift):
+for command in (certify, recheck, contract, validate, requirements, scenarios, explain, init, doctor, drift):
     cli.add_command(command)
 
 

@@ -34,7 +34,11 @@ def _file(a: Side, b: Side, file: str) -> Iterator[Change]:
         writer, reader = bus_parties((new if come else old).schema, channel)
         if come:
             effects = tuple(
-                Effect(who=who, verdict="review", why="whether they must use the new channel is for the requirements to say")
+                Effect(
+                    who=who,
+                    verdict="review",
+                    why="whether they must use the new channel is for the requirements to say",
+                )
                 for who in (writer, reader)
             )
         else:
@@ -65,7 +69,9 @@ def _channel(a: Side, b: Side, old: Node, new: Node, channel: str) -> Iterator[C
     before, after = old.schema.get("messages") or {}, new.schema.get("messages") or {}
     for message in [*before, *(m for m in after if m not in before)]:
         if message in before and message in after:
-            yield from _message(a.follow(old.child("messages", message)), b.follow(new.child("messages", message)), writer, reader)
+            yield from _message(
+                a.follow(old.child("messages", message)), b.follow(new.child("messages", message)), writer, reader
+            )
             continue
         come = message in after
         content = {"channel": channel, "message": message}
@@ -86,8 +92,16 @@ def _message(old: Node, new: Node, writer: str, reader: str) -> Iterator[Change]
     was, now = _key(old), _key(new)
     if was == now:
         if old.schema.get("bindings") != new.schema.get("bindings") and _key(old, notes=True) == _key(new, notes=True):
-            effect = Effect(who="everybody", verdict="unknown", why="no rule tells what this change of the bindings means")
-            yield Change(area="bus", kind="other", place=f"{new.place}/bindings", what="the bindings were changed", effects=(effect,))
+            effect = Effect(
+                who="everybody", verdict="unknown", why="no rule tells what this change of the bindings means"
+            )
+            yield Change(
+                area="bus",
+                kind="other",
+                place=f"{new.place}/bindings",
+                what="the bindings were changed",
+                effects=(effect,),
+            )
         return
     effects = (
         _key_effect(writer, was, now, "before", new),
@@ -108,8 +122,16 @@ def _key_effect(who: str, was: Any, now: Any, moment: Moment, node: Node) -> Eff
     if key is KEYS:
         return Effect(who=who, verdict="unknown", why="no key was found that shows the change")
     said = next(iter(wrong.iter_errors(key))).message
-    example = Example(form="record", right_under=moment, content={"key": key}, said=said, refused_by=f"{node.file}: bindings.kafka.key")
-    why = "they write keys that are refused now" if moment == "before" else "they may be sent keys that they do not know"
+    example = Example(
+        form="record",
+        right_under=moment,
+        content={"key": key},
+        said=said,
+        refused_by=f"{node.file}: bindings.kafka.key",
+    )
+    why = (
+        "they write keys that are refused now" if moment == "before" else "they may be sent keys that they do not know"
+    )
     return Effect(who=who, verdict="breaking", why=why, example=example)
 
 
@@ -125,7 +147,9 @@ def _operations(old: Node, new: Node) -> Iterator[Change]:
     before, after = old.schema.get("operations") or {}, new.schema.get("operations") or {}
     for name in [*before, *(n for n in after if n not in before)]:
         if name not in before or name not in after:
-            effect = Effect(who="Gateways", verdict="unknown", why="no rule tells whether they must follow; a person must decide")
+            effect = Effect(
+                who="Gateways", verdict="unknown", why="no rule tells whether they must follow; a person must decide"
+            )
             yield Change(area="bus", kind="operation", place=f"{new.file}#/operations/{name}", effects=(effect,),
                          what=f"the operation {name} came or went")  # fmt: skip
             continue
@@ -135,7 +159,9 @@ def _operations(old: Node, new: Node) -> Iterator[Change]:
             example = Example(form="record", right_under="before", content={"operation": name, "action": was.schema.get("action")},
                               said=f"the action of {name} is {now.schema.get('action')}", refused_by=new.file)  # fmt: skip
             effects = tuple(
-                Effect(who=who, verdict="breaking", why="who sends and who receives has changed places", example=example)
+                Effect(
+                    who=who, verdict="breaking", why="who sends and who receives has changed places", example=example
+                )
                 for who in ("Gateways", "WorldServices")
             )
             yield Change(area="bus", kind="direction", place=f"{now.place}/action", effects=effects, before=was.schema.get("action"),

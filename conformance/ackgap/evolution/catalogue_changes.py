@@ -33,7 +33,9 @@ def catalogue_changes(a: Side, b: Side) -> Iterator[Change]:
 def _added(a: Side, b: Side, row: Requirement, old_sentences: dict[tuple[str, ...], str]) -> Change:
     twin = old_sentences.get(_words(row.sentence))
     if twin is not None and twin not in b.contract.requirements:
-        effect = Effect(who="waivers, pipelines and badges that name it", verdict="breaking", why="ids are permanent: never renamed")
+        effect = Effect(
+            who="waivers, pipelines and badges that name it", verdict="breaking", why="ids are permanent: never renamed"
+        )
         return Change(area="requirement", kind="renamed", place=_place(row.id), what=f"{twin} is called {row.id} now", effects=(effect,),
                       before=twin, after=row.id, migration="Keep the old id.")  # fmt: skip
     what = f"{row.id} was added ({row.level}, profile {row.profile}, {row.status})"
@@ -43,7 +45,11 @@ def _added(a: Side, b: Side, row: Requirement, old_sentences: dict[tuple[str, ..
 
 def _removed(a: Side, b: Side, row: Requirement) -> Change:
     effects = (
-        Effect(who="waivers, pipelines and badges that name it", verdict="breaking", why="ids are permanent: they are never taken out"),
+        Effect(
+            who="waivers, pipelines and badges that name it",
+            verdict="breaking",
+            why="ids are permanent: they are never taken out",
+        ),
         *_demanded(a, b, row, None),
     )
     return Change(area="requirement", kind="removed", place=_place(row.id), what=f"{row.id} was taken out", effects=effects,
@@ -67,7 +73,9 @@ def _changed(
     if set(old.tiers) != set(new.tiers):
         yield _tiers(old, new)
     if old.rests_on != new.rests_on:
-        effect = Effect(who="readers of old evidence", verdict="review", why="which evidence counts for which value changes")
+        effect = Effect(
+            who="readers of old evidence", verdict="review", why="which evidence counts for which value changes"
+        )
         yield Change(area="requirement", kind="rests on", place=_place(new.id), what=f"{new.id} rests on other constants",
                      effects=(effect,), before=list(old.rests_on), after=list(new.rests_on))  # fmt: skip
     for name in TEXTS:
@@ -75,7 +83,9 @@ def _changed(
             yield _reworded(old, new, name, old_sentences)
     sources = [name for name in SOURCES if getattr(old, name) != getattr(new, name)]
     if sources:
-        effect = Effect(who="readers of the documents", verdict="review", why="where it comes from changed; what it demands did not")
+        effect = Effect(
+            who="readers of the documents", verdict="review", why="where it comes from changed; what it demands did not"
+        )
         yield Change(area="requirement", kind="source", place=_place(new.id), what=f"{new.id}: {', '.join(sources)} changed",
                      effects=(effect,), before=[getattr(old, n) for n in sources], after=[getattr(new, n) for n in sources])  # fmt: skip
 
@@ -87,8 +97,16 @@ def _reworded(old: Requirement, new: Requirement, name: str, old_sentences: dict
     if name == "sentence" and ((twin is not None and twin != new.id) or alike < REUSED):
         why = f"it says what {twin} said" if twin else f"only {alike:.0%} of its words are left"
         effects = (
-            Effect(who="waivers, pipelines and badges that name it", verdict="breaking", why=f"an id must never get another meaning: {why}"),
-            Effect(who="those who are certified", verdict="unknown", why="whether they follow the new sentence was never asked"),
+            Effect(
+                who="waivers, pipelines and badges that name it",
+                verdict="breaking",
+                why=f"an id must never get another meaning: {why}",
+            ),
+            Effect(
+                who="those who are certified",
+                verdict="unknown",
+                why="whether they follow the new sentence was never asked",
+            ),
         )
         return Change(area="requirement", kind="reused", place=_place(new.id), what=f"{new.id} seems to mean something else now",
                       effects=effects, before=before, after=after, migration="Keep the old row and give the new sentence a new id.")  # fmt: skip
@@ -121,7 +139,8 @@ def _demanded(a: Side, b: Side, old: Requirement | None, new: Requirement | None
     easier = [p for p in PROFILES if _weight(new, p) < _weight(old, p)]
     if old is not None and new is not None and old.role != new.role:
         return tuple(
-            Effect(who=who, verdict="breaking", why="whom the requirement binds was changed") for who in (f"{old.role}s", f"{new.role}s")
+            Effect(who=who, verdict="breaking", why="whom the requirement binds was changed")
+            for who in (f"{old.role}s", f"{new.role}s")
         )
     if not harder and not easier:
         planned = new is not None and new.status == "planned"
@@ -147,15 +166,21 @@ def _demanded(a: Side, b: Side, old: Requirement | None, new: Requirement | None
 
 
 def _shown_by(requirement: str, demanding: Contract, moment: Moment, lenient: Contract) -> Example | None:
-    """A faulty Gateway of the kit that breaks it: wrong by the demanding contract, right by the lenient one."""
-    found = histories.by_faulty(requirement, demanding)
+    """A faulty Gateway of the kit that breaks it, or a history changed so that it does: wrong by the demanding contract, right by the lenient one."""
+    found = histories.by_faulty(requirement, demanding) or histories.by_misconduct(requirement, demanding)
     if found is None:
         return None
     who, conviction = found
     row = lenient.requirements.get(requirement)
     still = f"; by the other contract {'a ' + row.level if row and row.status == 'active' else 'nothing'} is broken in profile {row.profile if row else '-'}"
     example = histories.as_example(conviction, moment, who)
-    return Example(form=example.form, right_under=moment, content=example.content, said=example.said + still, refused_by=example.refused_by)
+    return Example(
+        form=example.form,
+        right_under=moment,
+        content=example.content,
+        said=example.said + still,
+        refused_by=example.refused_by,
+    )
 
 
 def _weight(row: Requirement | None, profile: str) -> int:

@@ -41,8 +41,12 @@ def _change(a: Side, b: Side, name: str, before: Any, after: Any) -> Change:
     rule = RULES.get(name)
     what = f"{name}: {before!r} became {after!r}"
     if rule is None:
-        effects: tuple[Effect, ...] = (Effect(who="everybody", verdict="unknown", why="no rule tells what this constant means"),)
-        return Change(area="constant", kind=name, place=PLACE + name, what=what, effects=effects, before=before, after=after)
+        effects: tuple[Effect, ...] = (
+            Effect(who="everybody", verdict="unknown", why="no rule tells what this constant means"),
+        )
+        return Change(
+            area="constant", kind=name, place=PLACE + name, what=what, effects=effects, before=before, after=after
+        )
     old, new = rule.show(a, b, "before", name), rule.show(b, a, "after", name)
     effects = (
         Effect(who=rule.followed_by, verdict="breaking", why=rule.hurts_followers, example=old or new),
@@ -65,7 +69,10 @@ def _key(right: Side, wrong: Side, moment: Moment, _name: str) -> Example | None
 
 
 def _rate(right: Side, wrong: Side, moment: Moment, name: str) -> Example | None:
-    allowed, tighter = right.contract.constants.max_requests_per_second, wrong.contract.constants.max_requests_per_second
+    allowed, tighter = (
+        right.contract.constants.max_requests_per_second,
+        wrong.contract.constants.max_requests_per_second,
+    )
     if allowed <= tighter:
         return None
     found = histories.convictions(wrong.contract, histories.burst(wrong.contract, min(allowed, 200)))
@@ -131,11 +138,15 @@ def _other(moment: Moment) -> str:
 
 
 def _body() -> dict[str, Any]:
-    plan = StreamPlan(alias="", world_id="world-1", run_id="run-7", first=1, plan=(("freeze", "alpha", "long"),), form="flat")
+    plan = StreamPlan(
+        alias="", world_id="world-1", run_id="run-7", first=1, plan=(("freeze", "alpha", "long"),), form="flat"
+    )
     return plan.body(1)
 
 
-def _rule(followed: str, relying: str, hurts: str, hurts_relying: str, show: Finder, migration: str) -> Rule:
+def _rule(  # noqa: PLR0917  (rows of a table)
+    followed: str, relying: str, hurts: str, hurts_relying: str, show: Finder, migration: str
+) -> Rule:
     return Rule(followed_by=followed, relied_on_by=relying, hurts_followers=hurts, hurts_relying=hurts_relying, show=show,
                 migration=migration)  # fmt: skip
 

@@ -11,9 +11,10 @@ from typing import Any
 
 from ackgap.contract import Contract
 from ackgap.evolution.change import Example, Moment
+from ackgap.evolution.misconduct import misconducts
 from ackgap.harness.plan import fits, make_plan
 from ackgap.harness.virtual import VirtualRun
-from ackgap.history import Delivered, InstanceStarted, Observation, RequestSeen, ScenarioBegan
+from ackgap.history import Delivered, InstanceStarted, Observation, RelayChanged, RequestSeen, ScenarioBegan
 from ackgap.oracle.judge import Judge
 from ackgap.oracle.ledger import Evidence
 from ackgap.report.terminal import told
@@ -24,6 +25,7 @@ from ackgap.target import faulty
 
 SCENARIOS = 6  # tried per requirement
 LINES = 12
+RELAY_TIME_NS = 5_000_000_000  # passes at the end, so that what the relay never showed counts as never shown
 MS = 1_000_000
 
 
@@ -35,15 +37,14 @@ class Conviction:
     evidence: Evidence
 
 
-def followed(contract: Contract) -> Callable[..., Any]:
-    """The reference core as somebody builds it to this contract and leaves it at its defaults, whatever it is told."""
+def followed(contract: Contract, *, timeout_ms: int | None = None) -> Callable[..., Any]:
+    """The reference core as somebody builds it to this contract and leaves it at its timeout, whatever it is told."""
     build = importlib.import_module("ackgap_reference.gateway").build
     constants = contract.constants
+    timeout_ms = timeout_ms or constants.gap_timeout_ms
 
-    def core(*, gap_timeout_ms: int, resync_enforced: bool, seed: int) -> Any:  # noqa: ARG001
-        return build(
-            gap_timeout_ms=constants.gap_timeout_ms, resync_enforced=resync_enforced, seed=seed, constants=constants
-        )
+    def core(*, gap_timeout_ms: int, resync_enforced: bool, seed: int) -> Any:
+        return build(gap_timeout_ms=timeout_ms, resync_enforced=resync_enforced, seed=seed, constants=constants)
 
     return core
 
@@ -53,8 +54,13 @@ def left_at_default(contract: Contract) -> Callable[..., Any]:
     build = importlib.import_module("ackgap_reference.gateway").build
     constants = contract.constants
 
-    def core(*, gap_timeout_ms: int, resync_enforced: bool, seed: int) -> Any:  # noqa: ARG001
-        return build(gap_timeout_ms=constants.gap_timeout_ms, resync_enforced=constants.resync_enforced, seed=seed, constants=constants)
+    def core(*, gap_timeout_ms: int, resync_enforced: bool, seed: int) -> Any:
+        return build(
+            gap_timeout_ms=constants.gap_timeout_ms,
+            resync_enforced=constants.resync_enforced,
+            seed=seed,
+            constants=constants,
+        )
 
     return core
 
@@ -65,7 +71,8 @@ def play(factory: Any, contract: Contract, scenarios: Sequence[Scenario], settin
     plan = make_plan(scenarios, [setting], run_id="example", seed=1, constants=contract.constants)
     for planned in plan.instances:
         run = VirtualRun(factory=factory, setting=setting, sink=history.append, constants=contract.constants)
-        run.run(planned.casts)
+        end = run.run(planned.casts) + RELAY_TIME_NS
+        history.append(RelayChanged(t=end, instance=setting.name, client="main", state="connected"))
     return history
 
 
@@ -75,7 +82,11 @@ def convictions(contract: Contract, history: Iterable[Observation]) -> list[Conv
     for observation in history:
         judge.observe(observation)
     findings = judge.finish().findings.values()
-    return [Conviction(requirement=f.requirement, evidence=f.evidence[0]) for f in findings if f.verdict == "fail" and f.evidence]
+    return [
+        Conviction(requirement=f.requirement, evidence=f.evidence[0])
+        for f in findings
+        if f.verdict == "fail" and f.evidence
+    ]
 
 
 def moved_on(
@@ -90,7 +101,9 @@ def moved_on(
         found: list[list[Conviction]] = []
         for contract in (right, wrong):
             enforced = contract.constants.resync_enforced if flag is None else flag
-            setting = Setting(resync_enforced=enforced, gap_timeout_ms=contract.constants.gap_timeout_ms, default_timeout=True)
+            setting = Setting(
+                resync_enforced=enforced, gap_timeout_ms=contract.constants.gap_timeout_ms, default_timeout=True
+            )
             found.append(convictions(contract, play(build(right), contract, [scenario], setting)))
         if not found[0] and found[1]:
             who = f"a Gateway that keeps to the contract as it was {'before' if moment == 'before' else 'not before but is after'}"
@@ -115,18 +128,45 @@ def by_faulty(requirement: str, contract: Contract) -> tuple[str, Conviction] | 
     return None
 
 
+def by_misconduct(requirement: str, contract: Contract) -> tuple[str, Conviction] | None:
+    """The history of a right Gateway, changed by little so that it breaks this requirement."""
+    for scenario in exercising(contract, [requirement])[:3]:
+        for setting in _settings(contract):
+            if not fits(scenario, setting):
+                continue
+            for what, history in misconducts(
+                play(followed(contract, timeout_ms=setting.gap_timeout_ms), contract, [scenario], setting)
+            ):
+                mine = next((c for c in convictions(contract, history) if c.requirement == requirement), None)
+                if mine is not None:
+                    return f"a Gateway that {what}", mine
+    return None
+
+
 def burst(contract: Contract, requests: int) -> list[Observation]:
     """A stream whose Gateway sends that many resync requests within half a second after its timeout."""
     constants, world, instance = contract.constants, "world-1", "example"
-    plan = StreamPlan(alias="", world_id=world, run_id="run-7", first=1, plan=(("freeze", "alpha", "long"),), form="flat")
+    plan = StreamPlan(
+        alias="", world_id=world, run_id="run-7", first=1, plan=(("freeze", "alpha", "long"),), form="flat"
+    )
     begin = constants.gap_timeout_ms * MS + 10 * MS
     path = constants.state_hash_path.format(world_id=world)
     value = encode(plan.body(2), "flat", constants).decode()
-    start = InstanceStarted(t=0, instance=instance, resync_enforced=True, gap_timeout_ms=constants.gap_timeout_ms, tiers=("ack",))
+    start = InstanceStarted(
+        t=0, instance=instance, resync_enforced=True, gap_timeout_ms=constants.gap_timeout_ms, tiers=("ack",)
+    )
     record = Delivered(t=2, t_sent=1, instance=instance, world_id=world, partition=0, offset=0, key=world, value=value)
     step = 500 * MS // requests
     asked = [
-        RequestSeen(t=begin + n * step, instance=instance, request=n, world_id=world, endpoint="state_hash", method="GET", path=path)
+        RequestSeen(
+            t=begin + n * step,
+            instance=instance,
+            request=n,
+            world_id=world,
+            endpoint="state_hash",
+            method="GET",
+            path=path,
+        )
         for n in range(requests)
     ]
     return [start, ScenarioBegan(t=0, instance=instance, scenario="burst", worlds=(world,)), record, *asked]

@@ -1,12 +1,27 @@
 """OpenAPI changes besides schemas: operations, parameters, answers, media types, headers, security."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from ackgap.evolution.change import Change, Effect, Example, Verdict
 from ackgap.evolution.flows import METHODS, openapi_files, operation_name, operations, parameters, parties
 from ackgap.evolution.leftovers import leftovers
 from ackgap.evolution.side import Node, Side
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pair:
+    """One operation in both folders, its parties, and how it is called in sentences."""
+
+    a: Side
+    b: Side
+    old: Node
+    new: Node
+    server: str
+    client: str
+    request: str
+
 
 OPERATION = frozenset(["operationId", "parameters", "responses", "requestBody", "security"])
 TOP = frozenset(["paths", "components", "security"])
@@ -37,7 +52,8 @@ def _file(a: Side, b: Side, file: str) -> Iterator[Change]:
             continue
         if (found[0], found[1]) != (path, method):
             yield _moved(file, (path, method), (found[0], found[1]), server, client)
-        yield from _operation(a, b, node, found[2], (server, client), f"{method} {path}")
+        pair = Pair(a=a, b=b, old=node, new=found[2], server=server, client=client, request=f"{method} {path}")
+        yield from _operation(pair)
     paired = {(p, m) for p, m, _ in before.values()}
     for name, (path, method, _node) in after.items():
         if name not in before and (path, method) not in paired:
@@ -77,24 +93,29 @@ def _moved(file: str, old: tuple[str, str], new: tuple[str, str], server: str, c
                   after=now, migration="Let servers answer at both places until every client asks at the new one.")  # fmt: skip
 
 
-def _operation(a: Side, b: Side, old: Node, new: Node, roles: tuple[str, str], request: str) -> Iterator[Change]:
-    server, client = roles
+def _operation(pair: Pair) -> Iterator[Change]:
+    old, new = pair.old, pair.new
     yield from leftovers(old, new, OPERATION, "http")
-    yield from _parameters(a, b, old, new, roles, request)
-    yield from _security(a, b, old, new, client, server, request)
-    yield from _body(a, b, old, new, roles, request)
-    yield from _responses(a, b, old, new, roles, request)
+    yield from _parameters(pair)
+    yield from _security(pair)
+    yield from _body(pair)
+    yield from _responses(pair)
 
 
-def _parameters(a: Side, b: Side, old: Node, new: Node, roles: tuple[str, str], request: str) -> Iterator[Change]:
-    server, client = roles
+def _parameters(pair: Pair) -> Iterator[Change]:
+    a, b, old, new = pair.a, pair.b, pair.old, pair.new
+    server, client, request = pair.server, pair.client, pair.request
     before, after = parameters(a, old), parameters(b, new)
     for (where, name), node in after.items():
         was = before.get((where, name))
         now_needed = bool(node.schema.get("required"))
         if was is None:
             why = "they do not send it" if now_needed else "they may leave it out"
-            example = _request(request, "before", f"the {where} parameter {name} is required", node.file) if now_needed else None
+            example = (
+                _request(request, "before", f"the {where} parameter {name} is required", node.file)
+                if now_needed
+                else None
+            )
             effects = (
                 Effect(who=client, verdict="breaking" if now_needed else "compatible", why=why, example=example),
                 Effect(who=server, verdict="compatible", why="servers ignore parameters that they do not know"),
@@ -118,7 +139,9 @@ def _parameters(a: Side, b: Side, old: Node, new: Node, roles: tuple[str, str], 
                          migration="Have clients send it everywhere first.")  # fmt: skip
     for (where, name), node in before.items():
         if (where, name) not in after:
-            example = _request(f"{request} with {name}", "before", f"no {where} parameter {name} is described", node.file)
+            example = _request(
+                f"{request} with {name}", "before", f"no {where} parameter {name} is described", node.file
+            )
             effects = (
                 Effect(who=client, verdict="breaking", why="those who send it get another answer", example=example),
                 Effect(who=server, verdict="compatible", why="they may go on reading it"),
@@ -128,7 +151,9 @@ def _parameters(a: Side, b: Side, old: Node, new: Node, roles: tuple[str, str], 
                          migration="Go on reading it until no client sends it.")  # fmt: skip
 
 
-def _security(a: Side, b: Side, old: Node, new: Node, client: str, server: str, request: str) -> Iterator[Change]:
+def _security(pair: Pair) -> Iterator[Change]:
+    a, b, old, new = pair.a, pair.b, pair.old, pair.new
+    server, client, request = pair.server, pair.client, pair.request
     before = old.schema.get("security", a.documents[old.file].get("security"))
     after = new.schema.get("security", b.documents[new.file].get("security"))
     if before == after:
@@ -136,7 +161,11 @@ def _security(a: Side, b: Side, old: Node, new: Node, client: str, server: str, 
     tighter = bool(after) and not before
     looser = bool(before) and not after
     verdict: Verdict = "breaking" if tighter else "unknown"
-    example = _request(f"{request} without credentials", "before", f"security {after} is required", new.file) if tighter else None
+    example = (
+        _request(f"{request} without credentials", "before", f"security {after} is required", new.file)
+        if tighter
+        else None
+    )
     effects = (
         Effect(who=client, verdict=verdict if not looser else "compatible", example=example,
                why="they do not identify themselves" if tighter else "they may go on identifying themselves" if looser else "no rule tells"),
@@ -147,8 +176,9 @@ def _security(a: Side, b: Side, old: Node, new: Node, client: str, server: str, 
                  effects=effects, before=before, after=after, migration="Accept both for a while.")  # fmt: skip
 
 
-def _body(a: Side, b: Side, old: Node, new: Node, roles: tuple[str, str], request: str) -> Iterator[Change]:
-    server, client = roles
+def _body(pair: Pair) -> Iterator[Change]:
+    a, b, old, new = pair.a, pair.b, pair.old, pair.new
+    server, client, request = pair.server, pair.client, pair.request
     has = ("requestBody" in old.schema, "requestBody" in new.schema)
     if has == (False, False):
         return
@@ -162,11 +192,14 @@ def _body(a: Side, b: Side, old: Node, new: Node, roles: tuple[str, str], reques
                example=_request(f"{request} without a body", "before", "a body is described", new.file) if has[1] else None),
         Effect(who=server, verdict="unknown", why="no rule tells whether they read the body"),
     )  # fmt: skip
-    yield Change(area="http", kind="request body", place=new.place, what=f"{request}: the body came or went", effects=effects)
+    yield Change(
+        area="http", kind="request body", place=new.place, what=f"{request}: the body came or went", effects=effects
+    )
 
 
-def _responses(a: Side, b: Side, old: Node, new: Node, roles: tuple[str, str], request: str) -> Iterator[Change]:
-    server, client = roles
+def _responses(pair: Pair) -> Iterator[Change]:
+    a, b, old, new = pair.a, pair.b, pair.old, pair.new
+    server, client, request = pair.server, pair.client, pair.request
     before = {str(s): a.follow(old.child("responses", s)) for s in old.schema.get("responses") or {}}
     after = {str(s): b.follow(new.child("responses", s)) for s in new.schema.get("responses") or {}}
     for status in sorted(set(before) | set(after)):
@@ -174,25 +207,39 @@ def _responses(a: Side, b: Side, old: Node, new: Node, roles: tuple[str, str], r
             was, now = before[status], after[status]
             yield from leftovers(was, now, frozenset(["content", "headers"]), "http")
             yield from _media(was, now, server, client, f"{request} answered {status}")
-            yield from _headers(a, b, was, now, roles, f"{request} answered {status}")
+            yield from _headers(pair, was, now, f"{request} answered {status}")
             continue
         come = status in after
         fallback = before.get("default") if come else after.get("default")
-        same = fallback is not None and fallback.schema.get("content") == (after if come else before)[status].schema.get("content")
+        same = fallback is not None and fallback.schema.get("content") == (after if come else before)[
+            status
+        ].schema.get("content")
         content = {"request": request, "status": status}
         said = f"an answer {status} is not described"
-        example = Example(form="request", right_under="after" if come else "before", content=content, said=said, refused_by=new.file)
+        example = Example(
+            form="request", right_under="after" if come else "before", content=content, said=said, refused_by=new.file
+        )
         if same:
             why = "the answer `default` says the same"
-            effects = (Effect(who=server, verdict="compatible", why=why), Effect(who=client, verdict="compatible", why=why))
+            effects = (
+                Effect(who=server, verdict="compatible", why=why),
+                Effect(who=client, verdict="compatible", why=why),
+            )
         elif come:
             effects = (
                 Effect(who=server, verdict="compatible", why="they need not answer it"),
-                Effect(who=client, verdict="breaking", why="they may be answered what they do not know", example=example),
+                Effect(
+                    who=client, verdict="breaking", why="they may be answered what they do not know", example=example
+                ),
             )
         else:
             effects = (
-                Effect(who=server, verdict="breaking", why="they may answer what is not described any more", example=example),
+                Effect(
+                    who=server,
+                    verdict="breaking",
+                    why="they may answer what is not described any more",
+                    example=example,
+                ),
                 Effect(who=client, verdict="compatible", why="they may go on understanding it"),
             )
         yield Change(area="http", kind="answer added" if come else "answer removed", place=f"{new.place}/responses", effects=effects,
@@ -204,7 +251,9 @@ def _media(was: Node, now: Node, writer: str, reader: str, request: str) -> Iter
     before, after = was.schema.get("content") or {}, now.schema.get("content") or {}
     for media in sorted(set(before) | set(after)):
         if media in before and media in after:
-            yield from leftovers(was.child("content", media), now.child("content", media), frozenset(["schema"]), "http")
+            yield from leftovers(
+                was.child("content", media), now.child("content", media), frozenset(["schema"]), "http"
+            )
             continue
         come = media in after
         moment = "after" if come else "before"
@@ -220,8 +269,8 @@ def _media(was: Node, now: Node, writer: str, reader: str, request: str) -> Iter
                      effects=effects, migration="Let both media types live side by side for a while.")  # fmt: skip
 
 
-def _headers(a: Side, b: Side, was: Node, now: Node, roles: tuple[str, str], request: str) -> Iterator[Change]:
-    server, client = roles
+def _headers(pair: Pair, was: Node, now: Node, request: str) -> Iterator[Change]:
+    a, b, server, client = pair.a, pair.b, pair.server, pair.client
     before = {h: a.follow(was.child("headers", h)) for h in was.schema.get("headers") or {}}
     after = {h: b.follow(now.child("headers", h)) for h in now.schema.get("headers") or {}}
     for header in sorted(set(before) | set(after)):

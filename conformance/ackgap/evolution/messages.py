@@ -58,14 +58,18 @@ def _samples(side: Side) -> Iterable[Any]:
 
 def _change(entry: _Reached, search: Search, before: dict[str, Flow], after: dict[str, Flow]) -> Change:
     edit = entry.edit
-    area: Area = "http" if all("parameter" in n or "answer" in n or "request" in n for n in entry.ways) else "message"
+    area: Area = "http" if all("parameter" in name or "header" in name for name in entry.ways) else "message"
     place = edit.b.place if edit.after is not None else edit.a.place
     common = Change(
         area=area, kind=edit.kind, place=place, what=_sentence(edit, min((p for ps in entry.ways.values() for p in ps), key=len)), effects=(), before=edit.before, after=edit.after,
         flows=tuple(entry.ways), migration=MIGRATION.get(edit.kind, ""),
     )  # fmt: skip
     if edit.kind == "annotation":
-        effect = Effect(who="readers of the documents", verdict="compatible", why="it is a note for people; nothing is validated by it")
+        effect = Effect(
+            who="readers of the documents",
+            verdict="compatible",
+            why="it is a note for people; nothing is validated by it",
+        )
         return replace(common, effects=(effect,), wording_only=True)
     if edit.kind == "default":
         why = "validators ignore defaults, but programs that fill them in behave otherwise: a person must decide"
@@ -75,21 +79,25 @@ def _change(entry: _Reached, search: Search, before: dict[str, Flow], after: dic
         old, new = before[name], after[name]
         for role, who in (("producer", old.producer), ("consumer", old.consumer)):
             if who and (role, who) not in effects:
-                effects[role, who] = _effect(edit, role, who, search, old, new, paths)
+                effects[role, who] = _effect(edit, role, who, search=search, old=old, new=new, paths=paths)
     if not effects:
-        effects["kit", ""] = Effect(who="the kit", verdict="compatible", why="only the kit reads and writes it, and it moves along")
+        effects["kit", ""] = Effect(
+            who="the kit", verdict="compatible", why="only the kit reads and writes it, and it moves along"
+        )
     ordered = tuple(effects.values())
     narrowed = any(e.verdict == "breaking" and e.example and e.example.right_under == "before" for e in ordered)
     migration = common.migration or (NARROWED if narrowed else WIDENED)
     return replace(common, effects=ordered, migration=migration)
 
 
-def _effect(edit: Edit, role: str, who: str, search: Search, old: Flow, new: Flow, paths: list[Path]) -> Effect:
+def _effect(edit: Edit, role: str, who: str, *, search: Search, old: Flow, new: Flow, paths: list[Path]) -> Effect:
     producer = role == "producer"
     possible = edit.narrows if producer else edit.widens
     if possible is False:
         why = (
-            "whatever they sent is right still" if producer else "whatever they are sent now they were to take before too"
+            "whatever they sent is right still"
+            if producer
+            else "whatever they are sent now they were to take before too"
         )
         return Effect(who=who, verdict="compatible", why=why)
     example = (search.narrowed if producer else search.widened)(edit, old, new, paths)
@@ -115,7 +123,9 @@ def _effect(edit: Edit, role: str, who: str, search: Search, old: Flow, new: Flo
 def _added(who: str, example: Example | None) -> Effect:
     why = "the field is optional, and senders may leave it out"
     if example is not None:
-        why += "; it only meets those who already sent a field of that name, unknown to the contract, with another content"
+        why += (
+            "; it only meets those who already sent a field of that name, unknown to the contract, with another content"
+        )
     return Effect(who=who, verdict="compatible", why=why, example=example)
 
 

@@ -5,6 +5,7 @@ whether an edit can narrow what is valid (right before, wrong after) or widen it
 None where no rule is sure. Whether it really does is shown by `search`.
 """
 
+import itertools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -58,7 +59,7 @@ class Edit:
 
     def explains(self, error: ValidationError) -> bool:
         """Whether an error of either side comes from this edit and nothing else."""
-        if error.validator in self.keywords and (error.schema == self.a.schema or error.schema == self.b.schema):
+        if error.validator in self.keywords and error.schema in (self.a.schema, self.b.schema):
             return self.kind != "required" or f"'{self.name}'" in error.message
         if self.kind.startswith("property") and error.validator in {"additionalProperties", "unevaluatedProperties"}:
             return True
@@ -104,7 +105,9 @@ class Walk:
                             narrows=None, widens=None)  # fmt: skip
         for keyword in sorted(ANNOTATIONS & (set(a.schema) | set(b.schema))):
             if a.schema.get(keyword) != b.schema.get(keyword):
-                yield _edit("annotation", a, b, path, keyword, f"the {keyword} was changed", narrows=False, widens=False)
+                yield _edit(
+                    "annotation", a, b, path, keyword, f"the {keyword} was changed", narrows=False, widens=False
+                )
         if a.schema.get("default", NOTHING) != b.schema.get("default", NOTHING):
             yield _edit("default", a, b, path, "default", "the default was changed", narrows=False, widens=False)
 
@@ -149,21 +152,32 @@ class Walk:
             if keyword == "propertyNames":
                 below = path
             monotone = sure and keyword != "contains"
-            yield from self._part(a, b, (keyword,), path, below, monotone, open_pairs)
+            yield from self._part(a, b, (keyword,), below=below, sure=monotone, open_pairs=open_pairs)
         for keyword in KEYED:
             before, after = a.schema.get(keyword, {}), b.schema.get(keyword, {})
             for name in {**before, **after}:
                 same = name in before and name in after
                 below = path if keyword == "dependentSchemas" else (*path, FRESH)
-                yield from self._part(a, b, (keyword, name), path, below, sure and same, open_pairs)
+                yield from self._part(a, b, (keyword, name), below=below, sure=sure and same, open_pairs=open_pairs)
         before, after = a.schema.get("prefixItems", []), b.schema.get("prefixItems", [])
         if len(before) != len(after):
-            yield _edit("prefixItems", a, b, path, "prefixItems", "the number of prefix items was changed", narrows=None, widens=None)
+            yield _edit(
+                "prefixItems",
+                a,
+                b,
+                path,
+                "prefixItems",
+                "the number of prefix items was changed",
+                narrows=None,
+                widens=None,
+            )
         for index in range(min(len(before), len(after))):
-            yield from self._nodes(a.child("prefixItems", index), b.child("prefixItems", index), (*path, index), sure, open_pairs)
+            yield from self._nodes(
+                a.child("prefixItems", index), b.child("prefixItems", index), (*path, index), sure, open_pairs
+            )
 
     def _part(
-        self, a: Node, b: Node, steps: tuple[str, ...], path: Path, below: Path, sure: bool, open_pairs: tuple[Any, ...]
+        self, a: Node, b: Node, steps: tuple[str, ...], *, below: Path, sure: bool, open_pairs: tuple[Any, ...]
     ) -> Iterator[Edit]:
         has_a, has_b = _has(a, steps), _has(b, steps)
         if has_a and has_b and isinstance(a.child(*steps).schema, dict) and isinstance(b.child(*steps).schema, dict):
@@ -189,7 +203,9 @@ class Walk:
                                            sure and keyword == "anyOf", open_pairs)  # fmt: skip
                 continue
             narrows, widens = _branch_rule(keyword, before, after) if sure else (None, None)
-            yield _edit(keyword, a, b, path, keyword, f"the branches of {keyword} were changed", narrows=narrows, widens=widens)
+            yield _edit(
+                keyword, a, b, path, keyword, f"the branches of {keyword} were changed", narrows=narrows, widens=widens
+            )
         for keyword in ("then", "else"):
             if _has(a, (keyword,)) and _has(b, (keyword,)):
                 yield from self._nodes(a.child(keyword), b.child(keyword), path, sure, open_pairs)
@@ -197,7 +213,16 @@ class Walk:
             if _has(a, (keyword,)) and _has(b, (keyword,)):
                 for edit in self._nodes(a.child(keyword), b.child(keyword), path, False, open_pairs):
                     if edit.kind != "annotation":
-                        yield _edit(keyword, a, b, path, keyword, f"the condition in {keyword} was changed", narrows=None, widens=None)
+                        yield _edit(
+                            keyword,
+                            a,
+                            b,
+                            path,
+                            keyword,
+                            f"the condition in {keyword} was changed",
+                            narrows=None,
+                            widens=None,
+                        )
                         break
         moved = [k for k in ("if", "then", "else", "not") if _has(a, (k,)) != _has(b, (k,))]
         if moved:
@@ -207,7 +232,9 @@ class Walk:
                         widens=_has(a, ("not",)) if only_not else None)  # fmt: skip
 
 
-def _edit(kind: str, a: Node, b: Node, path: Path, keyword: str, what: str, *, narrows: bool | None, widens: bool | None) -> Edit:
+def _edit(  # noqa: PLR0917  (called once per keyword)
+    kind: str, a: Node, b: Node, path: Path, keyword: str, what: str, *, narrows: bool | None, widens: bool | None
+) -> Edit:
     before = a.schema.get(keyword) if isinstance(a.schema, dict) else a.schema
     after = b.schema.get(keyword) if isinstance(b.schema, dict) else b.schema
     return Edit(kind=kind, a=a, b=b, path=path, what=what, narrows=narrows, widens=widens, name=keyword,
@@ -244,10 +271,7 @@ def _bounds(a: Node, b: Node, path: Path) -> Iterator[Edit]:
         before, after = a.schema.get(keyword), b.schema.get(keyword)
         if before == after:
             continue
-        if before is None or after is None:
-            narrows = before is None
-        else:
-            narrows = (after - before) * sign < 0
+        narrows = before is None if before is None or after is None else (after - before) * sign < 0
         if keyword == "minContains":
             yield _edit("bound", a, b, path, keyword, f"{keyword} was changed", narrows=None, widens=None)
             continue
@@ -268,11 +292,22 @@ def _others(a: Node, b: Node, path: Path) -> Iterator[Edit]:
         yield _edit(keyword, a, b, path, keyword, f"{keyword} was changed", narrows=narrows, widens=widens)
     if bool(a.schema.get("uniqueItems")) != bool(b.schema.get("uniqueItems")):
         narrows = bool(b.schema.get("uniqueItems"))
-        yield _edit("uniqueItems", a, b, path, "uniqueItems", "uniqueItems was changed", narrows=narrows, widens=not narrows)
+        yield _edit(
+            "uniqueItems", a, b, path, "uniqueItems", "uniqueItems was changed", narrows=narrows, widens=not narrows
+        )
     if a.schema.get("format") != b.schema.get("format"):
         yield _edit("format", a, b, path, "format", "the format was changed", narrows=None, widens=None)
     if a.schema.get("dependentRequired") != b.schema.get("dependentRequired"):
-        yield _edit("dependentRequired", a, b, path, "dependentRequired", "dependentRequired was changed", narrows=None, widens=None)
+        yield _edit(
+            "dependentRequired",
+            a,
+            b,
+            path,
+            "dependentRequired",
+            "dependentRequired was changed",
+            narrows=None,
+            widens=None,
+        )
 
 
 def _required(a: Node, b: Node, path: Path) -> Iterator[Edit]:
@@ -327,21 +362,20 @@ def _has(node: Node, steps: tuple[str, ...]) -> bool:
 
 def _aligned(left: list[Node], right: list[Node]) -> Iterator[tuple[Node, Node]]:
     """Pair the conjuncts of both sides: by place, then by content, then in order; what is left stands alone."""
-    for same in (lambda a, b: (a.file, a.pointer) == (b.file, b.pointer), lambda a, b: a.schema == b.schema):
-        for a in list(left):
-            match = next((b for b in right if same(a, b)), None)
+    for same in (_same_place, _same_content):
+        for node in list(left):
+            match = next((other for other in right if same(node, other)), None)
             if match is not None:
-                left.remove(a)
+                left.remove(node)
                 right.remove(match)
-                yield a, match
-    for index in range(max(len(left), len(right))):
-        a = left[index] if index < len(left) else None
-        b = right[index] if index < len(right) else None
-        yield (
-            a if a is not None else Node(*_where(b), NOTHING),
-            b if b is not None else Node(*_where(a), NOTHING),
-        )
+                yield node, match
+    for a, b in itertools.zip_longest(left, right):
+        yield a or Node(b.file, b.pointer, NOTHING), b or Node(a.file, a.pointer, NOTHING)
 
 
-def _where(node: Node | None) -> tuple[str, str]:
-    return (node.file, node.pointer) if node is not None else ("", "")
+def _same_place(a: Node, b: Node) -> bool:
+    return (a.file, a.pointer) == (b.file, b.pointer)
+
+
+def _same_content(a: Node, b: Node) -> bool:
+    return bool(a.schema == b.schema)

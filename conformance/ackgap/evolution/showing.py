@@ -44,7 +44,11 @@ def show(found: Comparison, console: Console) -> None:
         if change.migration and change.verdict != "compatible":
             console.print(f"           how to: {_safe(change.migration)}", highlight=False, soft_wrap=True)
     for line in found.contradictions:
-        console.print(f"[bold yellow]unknown   [/] the changed folder contradicts itself: {_safe(line)}", highlight=False, soft_wrap=True)
+        console.print(
+            f"[bold yellow]unknown   [/] the changed folder contradicts itself: {_safe(line)}",
+            highlight=False,
+            soft_wrap=True,
+        )
     for line in _sum(found):
         console.print(_safe(line), highlight=False, soft_wrap=True)
 
@@ -77,7 +81,11 @@ def _ranked(found: Comparison) -> list[Change]:
 
 
 def _sum(found: Comparison) -> Iterator[str]:
-    counts = [f"{sum(1 for c in found.changes if c.verdict == v)} {v}" for v in WORST if any(c.verdict == v for c in found.changes)]
+    counts = [
+        f"{sum(1 for c in found.changes if c.verdict == v)} {v}"
+        for v in WORST
+        if any(c.verdict == v for c in found.changes)
+    ]
     yield f"{len(found.changes)} changes: {', '.join(counts)}" if counts else "no changes"
     bump = found.bump
     if bump.part == "none":
@@ -104,7 +112,9 @@ def _example(example: Example) -> Iterator[str]:
 def _fenced(example: Example) -> Iterator[str]:
     other = "after" if example.right_under == "before" else "before"
     content = example.content
-    text = "\n".join(map(str, content)) if isinstance(content, list) else json.dumps(content, indent=2, ensure_ascii=False)
+    text = (
+        "\n".join(map(str, content)) if isinstance(content, list) else json.dumps(content, indent=2, ensure_ascii=False)
+    )
     yield f"Right {example.right_under}, wrong {other} ({_plain(example.refused_by)}: {_plain(example.said)}):"
     yield ""
     yield "```json" if not isinstance(content, list) else "```text"

@@ -2,7 +2,7 @@
 
 import copy
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from hypothesis import Phase, find, settings
@@ -21,6 +21,12 @@ JUNK: tuple[Any, ...] = (
 )  # fmt: skip
 
 
+PLAIN: dict[str, list[Any]] = {
+    "null": [None], "boolean": [True, False], "integer": [1, 2, 5], "number": [0.5, 1.5, 2],
+    "string": ["a", "some text", "2026-01-01T00:00:00Z", "not a date"], "array": [[], [1], [1, 1]], "object": [{}],
+}  # fmt: skip
+
+
 class _Gone:
     """Stands for a field that is left out."""
 
@@ -30,7 +36,14 @@ GONE = _Gone()
 
 def near(edit: Edit, a: Side, b: Side, bases: Sequence[Any], paths: Sequence[Path]) -> st.SearchStrategy[Any]:
     """Whole messages: a known one whose place of the edit is filled with what the two schemas make interesting."""
-    values = st.one_of(_object_edits(edit, a, b), candidates(edit.a, a), candidates(edit.b, b), st.sampled_from(JUNK))
+    # Each kind gets the same share: a flat union would drown the few edits of named fields in all the others.
+    kinds = [
+        _named(edit),
+        _object_edits(edit, a, b),
+        candidates(edit.a, a),
+        candidates(edit.b, b),
+        st.sampled_from(JUNK),
+    ]
 
     pairs = [(base, path) for base in bases for path in paths if _get(base, path[:-1] if path else path) is not None]
     pairs = pairs or [(base, path) for base in bases for path in paths]
@@ -38,7 +51,7 @@ def near(edit: Edit, a: Side, b: Side, bases: Sequence[Any], paths: Sequence[Pat
     @st.composite
     def message(draw: st.DrawFn) -> Any:
         base, path = draw(st.sampled_from(pairs))
-        value = draw(values)
+        value = draw(kinds[draw(st.integers(0, len(kinds) - 1))])
         if callable(value):
             here = _get(base, path)
             value = value(here if isinstance(here, dict) else {})
@@ -134,7 +147,11 @@ def _required_below(given: Any) -> set[str]:
         return {name for child in given for name in _required_below(child)}
     if not isinstance(given, dict):
         return set()
-    own = {name for name in given.get("required", ()) if isinstance(name, str)} if isinstance(given.get("required"), list) else set()
+    own = (
+        {name for name in given.get("required", ()) if isinstance(name, str)}
+        if isinstance(given.get("required"), list)
+        else set()
+    )
     return own | {name for child in given.values() for name in _required_below(child)}
 
 
@@ -166,35 +183,44 @@ def _around(schema: dict[str, Any]) -> list[Any]:
             found += [{f"k{i}": i for i in range(n)} for n in range(max(0, schema[keyword] - 1), schema[keyword] + 2)]
     kinds = schema.get("type", [])
     for kind in [kinds] if isinstance(kinds, str) else kinds:
-        found += {
-            "null": [None], "boolean": [True, False], "integer": [1, 2, 5], "number": [0.5, 1.5, 2],
-            "string": ["a", "some text", "2026-01-01T00:00:00Z", "not a date"], "array": [[], [1], [1, 1]], "object": [{}],
-        }.get(kind, [])  # fmt: skip
+        found += PLAIN.get(kind, [])
     return found
 
 
 def _object_edits(edit: Edit, a: Side, b: Side) -> st.SearchStrategy[Any]:
     """Functions that turn the object at the place of the edit into a neighbour of it."""
     found: list[st.SearchStrategy[Any]] = [st.just(GONE)]
-    names: set[str] = set()
     for node, side in ((edit.a, a), (edit.b, b)):
         if not isinstance(node.schema, dict):
             continue
         properties = node.schema.get("properties", {})
-        names |= set(node.schema.get("required", ())) | {edit.name} & set(properties)
-        names |= {name for given in (edit.before, edit.after) for name in _required_below(given)}
         for name in list(properties):
             if edit.kind in {"required", "dependentRequired", "condition", "if", "bound"}:
                 drawn = st.one_of(candidates(node.child("properties", name), side, 2), st.sampled_from(JUNK))
-                found.append(drawn.map(lambda value, name=name: lambda o: {**o, name: value}))
+                found.append(drawn.map(_setting(name)))
             if name == edit.name:
                 found.append(candidates(node.child("properties", name), side, 3))
-    for name in sorted(names):
-        found.append(st.just(lambda o, name=name: {k: v for k, v in o.items() if k != name}))
-        found.append(st.sampled_from(JUNK).map(lambda value, name=name: lambda o: {**o, name: value}))
-    for key in KEYS:
-        found.append(st.sampled_from(JUNK).map(lambda value, key=key: lambda o: {**o, key: value}))
+    found += [st.sampled_from(JUNK).map(_setting(key)) for key in KEYS]
     return st.one_of(*found)
+
+
+def _named(edit: Edit) -> st.SearchStrategy[Any]:
+    """Functions that set or leave out a field of which the edit speaks."""
+    names = {name for given in (edit.before, edit.after) for name in _required_below(given)}
+    for node in (edit.a, edit.b):
+        if isinstance(node.schema, dict):
+            names |= set(node.schema.get("required", ())) | {edit.name} & set(node.schema.get("properties", {}))
+    ordered = sorted(names) or list(KEYS)
+    leaving_out = [st.just(_leaving_out(name)) for name in ordered]
+    return st.one_of(*leaving_out, *[st.sampled_from(JUNK).map(_setting(name)) for name in ordered])
+
+
+def _setting(name: str) -> Callable[[Any], Callable[[dict[str, Any]], dict[str, Any]]]:
+    return lambda value: lambda given: {**given, name: value}
+
+
+def _leaving_out(name: str) -> Callable[[dict[str, Any]], dict[str, Any]]:
+    return lambda given: {k: v for k, v in given.items() if k != name}
 
 
 def _get(document: Any, path: Path) -> Any:
@@ -215,28 +241,31 @@ def _planted(base: Any, path: Path, value: Any) -> Any:
     if not path:
         return copy.deepcopy(base) if value is GONE else value
     document = copy.deepcopy(base)
-    here = document if isinstance(document, dict | list) else {}
+    here: Any = document if isinstance(document, dict | list) else {}
     document = here
-    for step, following in zip(path, [*path[1:], None], strict=True):
-        last = following is None
+    for depth, step in enumerate(path[:-1]):
+        empty: Any = [] if isinstance(path[depth + 1], int) else {}
         if isinstance(here, list) and isinstance(step, int):
             while len(here) <= step:
-                here.append([] if isinstance(following, int) else {})
-            if last:
-                here[step] = value if value is not GONE else None
+                here.append(copy.deepcopy(empty))
+            here = here[step]
         elif isinstance(here, dict):
-            key = str(step)
-            if step == FRESH and not last and here:
-                key = next(iter(here))
-            if last and value is GONE:
-                here.pop(key, None)
-            elif last:
-                here["extra" if step == FRESH else key] = value
-            elif not isinstance(here.get(key), dict | list):
-                here[key] = [] if isinstance(following, int) else {}
-            step = key
+            key = next(iter(here), "extra") if step == FRESH else str(step)
+            if not isinstance(here.get(key), dict | list):
+                here[key] = empty
+            here = here[key]
         else:
             return document
-        if not last:
-            here = here[step]  # type: ignore[index]
+    _put(here, path[-1], value)
     return document
+
+
+def _put(here: Any, step: str | int, value: Any) -> None:
+    if isinstance(here, list) and isinstance(step, int):
+        here[step : step + 1] = [] if value is GONE else [value]
+    elif isinstance(here, dict):
+        key = "extra" if step == FRESH else str(step)
+        if value is GONE:
+            here.pop(key, None)
+        else:
+            here[key] = value

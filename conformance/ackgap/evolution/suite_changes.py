@@ -21,10 +21,14 @@ def scenario_changes(a: Side, b: Side) -> Iterator[Change]:
         if old == new:
             continue
         if old is None:
-            effect = Effect(who=CERTIFIED, verdict="compatible", why="it demands nothing new, but may show what nobody has seen yet")
+            effect = Effect(
+                who=CERTIFIED, verdict="compatible", why="it demands nothing new, but may show what nobody has seen yet"
+            )
             what = "was added"
         elif new is None:
-            effect = Effect(who=CERTIFIED, verdict="review", why="less is seen; are its requirements exercised by two others?")
+            effect = Effect(
+                who=CERTIFIED, verdict="review", why="less is seen; are its requirements exercised by two others?"
+            )
             what = "was taken out"
         else:
             effect = Effect(who=CERTIFIED, verdict="review", why="other stimuli: what they show only a run can tell")
@@ -38,9 +42,15 @@ def file_changes(a: Side, b: Side, touched: set[str]) -> Iterator[Change]:
     for name in sorted(set(a.documents) | set(b.documents)):
         if name not in b.documents:
             effect = Effect(who="everybody", verdict="unknown", why="no rule tells what was lost with it")
-            yield Change(area="folder", kind="file removed", place=name, what=f"{name} was taken out", effects=(effect,))
+            yield Change(
+                area="folder", kind="file removed", place=name, what=f"{name} was taken out", effects=(effect,)
+            )
         elif name not in a.documents:
-            effect = Effect(who="everybody", verdict="review", why="what nobody refers to binds nobody; what refers to it is listed apart")
+            effect = Effect(
+                who="everybody",
+                verdict="review",
+                why="what nobody refers to binds nobody; what refers to it is listed apart",
+            )
             yield Change(area="folder", kind="file added", place=name, what=f"{name} was added", effects=(effect,))
         elif name not in touched and a.documents[name] != b.documents[name]:
             yield _rewritten(a, b, name)
@@ -49,13 +59,31 @@ def file_changes(a: Side, b: Side, touched: set[str]) -> Iterator[Change]:
 def _rewritten(a: Side, b: Side, name: str) -> Change:
     """A file that reads otherwise and gave no other change: the same in meaning only where all of it was compared."""
     if name == "contract.yaml":
-        keys = [k for k in {**a.documents[name], **b.documents[name]} if a.documents[name].get(k) != b.documents[name].get(k)]
+        keys = [
+            k
+            for k in {**a.documents[name], **b.documents[name]}
+            if a.documents[name].get(k) != b.documents[name].get(k)
+        ]
         effect = Effect(who="readers of the documents", verdict="compatible", why=f"only {', '.join(keys)} changed")
-        return Change(area="folder", kind="head", place=name, what="the head of contract.yaml was changed", effects=(effect,), wording_only=True)
+        return Change(
+            area="folder",
+            kind="head",
+            place=name,
+            what="the head of contract.yaml was changed",
+            effects=(effect,),
+            wording_only=True,
+        )
     if name.endswith(".schema.json") and _agree(a, b, name):
         why = "every place that a message reaches allows the same; all examples of both folders are judged alike"
         effect = Effect(who="readers of the documents", verdict="compatible", why=why)
-        return Change(area="message", kind="rewritten", place=name, what=f"{name} was written differently", effects=(effect,), wording_only=True)
+        return Change(
+            area="message",
+            kind="rewritten",
+            place=name,
+            what=f"{name} was written differently",
+            effects=(effect,),
+            wording_only=True,
+        )
     effect = Effect(who="everybody", verdict="unknown", why="the file differs and no rule tells what that means")
     return Change(area="folder", kind="other", place=name, what=f"{name} was changed", effects=(effect,))
 
@@ -72,13 +100,16 @@ def contradictions(side: Side) -> list[str]:
     found: list[str] = []
     channels = [c for d in side.documents.values() if "asyncapi" in d for c in (d.get("channels") or {}).values()]
     addresses = {c.get("address") for c in channels if isinstance(c, dict)}
-    for name in ("activation_topic", "ack_topic"):
-        if addresses and getattr(constants, name) not in addresses:
-            found.append(f"contract.yaml says {name} {getattr(constants, name)!r}; asyncapi.yaml has the addresses {_list(addresses)}")
     paths = {p for d in side.documents.values() if "openapi" in d for p in d.get("paths") or {}}
-    for name in ("state_hash_path", "snapshot_path", "gate_path"):
-        if paths and getattr(constants, name) not in paths:
-            found.append(f"contract.yaml says {name} {getattr(constants, name)!r}; the OpenAPI files have {_list(paths)}")
+    for names, places, holder in (
+        (("activation_topic", "ack_topic"), addresses, "asyncapi.yaml has the addresses"),
+        (("state_hash_path", "snapshot_path", "gate_path"), paths, "the OpenAPI files have"),
+    ):
+        found += [
+            f"contract.yaml says {name} {getattr(constants, name)!r}; {holder} {_list(places)}"
+            for name in names
+            if places and getattr(constants, name) not in places
+        ]
     found += _types(side, constants)
     return [*found, *_wrong_examples(side)]
 
@@ -99,7 +130,9 @@ def _wrong_examples(side: Side) -> Iterator[str]:
     for path, message in _examples(side.folder, which="*").items():
         schema = f"{path.parts[-3]}.schema.json"
         if schema in side.documents:
-            right = side.validator(side.root(schema)).is_valid(message if path.parts[-2] == "valid" else message.get("instance", message))
+            right = side.validator(side.root(schema)).is_valid(
+                message if path.parts[-2] == "valid" else message.get("instance", message)
+            )
             if right != (path.parts[-2] == "valid"):
                 yield f"{'/'.join(path.parts[-4:])} is {'right' if right else 'wrong'} by {schema}"
 
