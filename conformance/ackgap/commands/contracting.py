@@ -2,6 +2,7 @@
 
 import glob
 import json
+import shutil
 import sys
 from pathlib import Path
 from typing import NoReturn
@@ -9,7 +10,7 @@ from typing import NoReturn
 import click
 from rich.console import Console
 
-from ackgap.contract import ContractError
+from ackgap.contract import ContractError, schemas_dir
 from ackgap.contract_folder import open_folder
 from ackgap.harness.blame import Exit
 from ackgap.history import HistoryError
@@ -23,8 +24,24 @@ SHAPES = click.Choice(["table", "json", "markdown"])
 def contract() -> None:
     """What a changed contract means: what it breaks, and who loses a certificate.
 
-    Example: ackgap contract diff schemas my-schemas
+    Example: ackgap contract diff shipped my-contract
     """
+
+
+@contract.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+def copy(folder: Path) -> None:
+    """Copy the contract that ships with the kit into a new FOLDER, to be edited.
+
+    Example: ackgap contract copy my-contract
+    """
+    try:
+        shutil.copytree(schemas_dir(), folder)
+    except FileExistsError:
+        _usage(f"{folder}: exists already; name a new folder, or take it away first")
+    except OSError as error:
+        _usage(f"{folder}: cannot be written: {error}")
+    print(f"{harmless(str(folder))}: edit contract.yaml, requirements.yaml and the schemas in it")
 
 
 @contract.command()
@@ -39,16 +56,18 @@ def contract() -> None:
 def diff(before: Path, after: Path, reviewed: bool, shape: str) -> None:
     """What changed between two contract folders, whom it breaks, and an example that shows it.
 
+    The word `shipped` stands for the contract that ships with the kit.
+
     Exit codes: 0 nothing breaks, 1 something breaks, 2 a folder cannot be used, 6 something is unknown or has to be
     reviewed by a person and nothing breaks.
 
-    Example: ackgap contract diff schemas my-schemas --format markdown
+    Example: ackgap contract diff shipped my-contract --format markdown
     """
     from ackgap.evolution import showing  # noqa: PLC0415  (imports Hypothesis, which other commands do not need)
     from ackgap.evolution.compare import compare  # noqa: PLC0415
 
     try:
-        found = compare(before, after)
+        found = compare(_folder(before), _folder(after))
     except ContractError as error:
         _usage(str(error))
     if shape == "json":
@@ -81,14 +100,14 @@ def impact(folder: Path, patterns: tuple[str, ...], more: tuple[Path, ...], shap
     Exit codes: 0 nobody loses one, 1 somebody does, 2 the folder or a bundle cannot be used, 6 nobody does for certain
     and something is undecided.
 
-    Example: ackgap contract impact my-schemas --bundles 'runs/*.zip'
+    Example: ackgap contract impact my-contract --bundles 'runs/*.zip'
     """
     from ackgap.evolution import impact_showing  # noqa: PLC0415
     from ackgap.evolution.impact import impact as judged_again  # noqa: PLC0415
 
     bundles = _bundles(patterns, more)
     try:
-        changed = open_folder(folder)
+        changed = open_folder(_folder(folder))
         found = judged_again(changed, bundles)
     except (ContractError, BundleError, HistoryError) as error:
         _usage(str(error))
@@ -101,6 +120,10 @@ def impact(folder: Path, patterns: tuple[str, ...], more: tuple[Path, ...], shap
     outcomes = {profile.outcome for target in found for profile in target.profiles}
     worst = Exit.DOES_NOT_HOLD if "loses" in outcomes else Exit.INCONCLUSIVE if "undecided" in outcomes else Exit.HOLDS
     sys.exit(int(worst))
+
+
+def _folder(given: Path) -> Path:
+    return schemas_dir() if str(given) == "shipped" else given
 
 
 def _bundles(patterns: tuple[str, ...], more: tuple[Path, ...]) -> list[Path]:

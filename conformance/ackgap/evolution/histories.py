@@ -5,6 +5,7 @@ The Gateways are those of the reference, loaded by name and never imported. Both
 
 import functools
 import importlib
+import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +15,17 @@ from ackgap.evolution.change import Example, Moment
 from ackgap.evolution.misconduct import misconducts
 from ackgap.harness.plan import fits, make_plan
 from ackgap.harness.virtual import VirtualRun
-from ackgap.history import Delivered, InstanceStarted, Observation, RelayChanged, RequestSeen, ScenarioBegan
+from ackgap.history import (
+    AckSeen,
+    Delivered,
+    FrameSeen,
+    InstanceStarted,
+    Observation,
+    RelayChanged,
+    RequestSeen,
+    ScenarioBegan,
+    to_line,
+)
 from ackgap.oracle.judge import Judge
 from ackgap.oracle.ledger import Evidence
 from ackgap.report.terminal import told
@@ -25,6 +36,7 @@ from ackgap.target import faulty
 
 SCENARIOS = 6  # tried per requirement
 LINES = 12
+SHOWN = (Delivered, AckSeen, RequestSeen, FrameSeen)
 RELAY_TIME_NS = 5_000_000_000  # passes at the end, so that what the relay never showed counts as never shown
 MS = 1_000_000
 
@@ -35,6 +47,7 @@ class Conviction:
 
     requirement: str
     evidence: Evidence
+    history: tuple[Observation, ...]
 
 
 def followed(contract: Contract, *, timeout_ms: int | None = None) -> Callable[..., Any]:
@@ -78,13 +91,13 @@ def play(factory: Any, contract: Contract, scenarios: Sequence[Scenario], settin
 
 def convictions(contract: Contract, history: Iterable[Observation]) -> list[Conviction]:
     """What the judge of a contract convicts in a history, with the first piece of evidence of each."""
+    observations = tuple(history)
     judge = Judge(contract)
-    for observation in history:
+    for observation in observations:
         judge.observe(observation)
-    findings = judge.finish().findings.values()
     return [
-        Conviction(requirement=f.requirement, evidence=f.evidence[0])
-        for f in findings
+        Conviction(requirement=f.requirement, evidence=f.evidence[0], history=observations)
+        for f in judge.finish().findings.values()
         if f.verdict == "fail" and f.evidence
     ]
 
@@ -180,7 +193,9 @@ def exercising(contract: Contract, requirements: Sequence[str]) -> list[Scenario
 
 def as_example(conviction: Conviction, moment: Moment, who: str) -> Example:
     """A conviction as the example of a change."""
-    lines = list(told([dict(o) for o in conviction.evidence.observations]))[-LINES:]
+    world = conviction.evidence.world_id
+    shown = [o for o in conviction.history if isinstance(o, SHOWN) and o.world_id == world][:LINES]
+    lines = list(told([json.loads(to_line(o)) for o in shown]))
     other = "after" if moment == "before" else "before"
     return Example(
         form="history", right_under=moment, content=[f"{who}, scenario {conviction.evidence.scenario}", *lines],

@@ -8,7 +8,7 @@ from typing import Any
 from rich.console import Console
 from rich.markup import escape
 
-from ackgap.evolution.change import WORST, Change, Effect, Example
+from ackgap.evolution.change import WORST, Change, Effect, Example, Verdict
 from ackgap.evolution.compare import Comparison
 from ackgap.report.terminal import harmless
 
@@ -39,7 +39,7 @@ def show(found: Comparison, console: Console) -> None:
             console.print(f"           - {_safe(_effect(effect))}", highlight=False, soft_wrap=True)
         example = change.example
         if example is not None:
-            for line in _example(example):
+            for line in _example(example, change.verdict):
                 console.print(f"             {_safe(line)}", highlight=False, soft_wrap=True)
         if change.migration and change.verdict != "compatible":
             console.print(f"           how to: {_safe(change.migration)}", highlight=False, soft_wrap=True)
@@ -68,8 +68,7 @@ def markdown(found: Comparison) -> str:
         lines += ["", f"## {_plain(change.what)}", ""]
         lines += [f"- {_plain(_effect(effect))}" for effect in change.effects]
         if change.example is not None:
-            fence = "```"
-            lines += ["", *(f"    {line}" if fence in line else line for line in _fenced(change.example))]
+            lines += ["", *_fenced(change.example, change.verdict)]
         if change.migration:
             lines += ["", f"How to: {_plain(change.migration)}"]
     lines += ["", *(f"- The changed folder contradicts itself: {_plain(line)}" for line in found.contradictions)]
@@ -98,9 +97,9 @@ def _effect(effect: Effect) -> str:
     return f"{effect.who}: {effect.verdict}: {effect.why}"
 
 
-def _example(example: Example) -> Iterator[str]:
+def _example(example: Example, verdict: Verdict) -> Iterator[str]:
     other = "after" if example.right_under == "before" else "before"
-    yield f"right {example.right_under}, wrong {other}:"
+    yield f"{_word(verdict)}right {example.right_under}, wrong {other}:"
     if isinstance(example.content, list):
         yield from (f"  {line}" for line in example.content)
     else:
@@ -109,17 +108,21 @@ def _example(example: Example) -> Iterator[str]:
     yield f"  {example.refused_by}: {example.said}"
 
 
-def _fenced(example: Example) -> Iterator[str]:
+def _fenced(example: Example, verdict: Verdict) -> Iterator[str]:
     other = "after" if example.right_under == "before" else "before"
     content = example.content
     text = (
         "\n".join(map(str, content)) if isinstance(content, list) else json.dumps(content, indent=2, ensure_ascii=False)
     )
-    yield f"Right {example.right_under}, wrong {other} ({_plain(example.refused_by)}: {_plain(example.said)}):"
+    yield f"{_word(verdict)}right {example.right_under}, wrong {other} ({_plain(example.refused_by)}: {_plain(example.said)}):"
     yield ""
     yield "```json" if not isinstance(content, list) else "```text"
     yield from text.splitlines()
     yield "```"
+
+
+def _word(verdict: Verdict) -> str:
+    return "the one exception: " if verdict == "compatible" else ""
 
 
 def _folder(contract: Any) -> dict[str, str]:
