@@ -187,7 +187,7 @@ class _Names:
             names = re.findall(r"\{(\w+)\}", wanted)
             for match in _KEY.finditer(self.text) if "ctivation" in self.text else ():
                 key = match.group().rstrip(".;")
-                if self.block.kind == "code" and "ActivationAck" in self.text:
+                if self.block.kind == "code" and self.contract.constants.ack_body_type in self.text:
                     continue  # an example: D1 compares it with the message around it
                 if key != wanted and not _key_fits(key, wanted, names):
                     yield self._raise(

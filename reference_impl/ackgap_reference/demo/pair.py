@@ -9,13 +9,15 @@ from typing import Any
 
 import aiohttp
 
+from ackgap.contract import load
 from ackgap_reference.demo.broker import Broker
 from ackgap_reference.service import settings as gateway_settings
 from ackgap_reference.service.app import GatewayService
 from ackgap_reference.worldservice import settings as worldservice_settings
 from ackgap_reference.worldservice.app import WorldServiceApp
 
-ACTIVATION, ACKS = "activation", "control.activation.ack"
+_CONSTANTS = load().constants
+ACTIVATION, ACKS = _CONSTANTS.activation_topic, _CONSTANTS.ack_topic
 READY_S = 20.0
 FREE_PORT = "0"
 
