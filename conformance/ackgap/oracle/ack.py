@@ -134,9 +134,12 @@ class AckMonitor(Monitor):
 
     def _shown(self, stream: Stream, world: World) -> None:
         instance = world.instance
-        if "relay" not in instance.tiers or instance.relay_gone or stream.covers or stream.derailed:
+        if "relay" not in instance.tiers or instance.relay_gone or stream.derailed:
             return
+        covered = max((cover.sequence for cover in stream.covers), default=0)
         for sequence, t in sorted(stream.acked.items()):
+            if sequence <= covered:
+                continue
             if sequence in stream.shown:
                 self.bench.exercised("ACK-09", world)
             elif self.bench.relay_had_time(instance, t) and not stream.events[sequence].message.optional:

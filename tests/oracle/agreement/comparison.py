@@ -21,7 +21,8 @@ OPEN = {
 CLOSED = {"GATE-04", "GATE-06", "DUP-01", "DUP-02", "RUN-02", "SYNC-15"}
 TIMERS = {"GAP-04", "GAP-05", "GAP-06", "CFG-03"}
 AGAIN = {"DUP-01", "DUP-02", "SYNC-04", "SYNC-10", "SYNC-15", "ORD-03"}
-FAMILIES = (EARLY, MISSING, OPEN, CLOSED, TIMERS, AGAIN)
+STRAY = {"ACK-02", "ACK-05", "MSG-04", "MSG-07", "SYNC-06", "SYNC-14"}
+FAMILIES = (EARLY, MISSING, OPEN, CLOSED, TIMERS, AGAIN, STRAY)
 
 # Passes whose antecedent the naive judge reads more narrowly, with the reason.
 NARROWER: dict[str, str] = {}

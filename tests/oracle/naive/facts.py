@@ -148,6 +148,7 @@ class Facts:
     started: InstanceStarted
     margin: int = 0  # ns
     settle: int = 0
+    trip: int = 0  # the longest round trip
     arrivals: list = field(default_factory=list)
     acks: list = field(default_factory=list)
     frames: list = field(default_factory=list)
@@ -197,6 +198,7 @@ def gather(history):
         match o:
             case Calibrated():
                 facts.margin = max(facts.margin, int((o.round_trip_max_ms + o.settle_ms) * MS))
+                facts.trip = max(facts.trip, int(o.round_trip_max_ms * MS))
                 facts.settle = max(facts.settle, int(o.settle_ms * MS))
             case ScenarioBegan():
                 facts.worlds.update((w, o.scenario) for w in o.worlds)

@@ -72,7 +72,7 @@ def nothing_forced(case):
     for s in case.streams:
         for opening in s.gap_openings:
             end = s.gap_end(opening)
-            if case.has_timed_out(opening, time_at(case, s, end)):
+            if time_at(case, s, end) >= opening.t_sent + case.timeout:
                 yield OK
     for s, place, t, _ in case.premature:
         if case.may_have_timed_out(s.gap_since(place), t):
@@ -128,13 +128,18 @@ def punctual(case, s, opening):
     times, earliest, latest = asked(case, s, opening)
     if any(earliest <= t <= latest for t in times):
         return OK
-    return None if any(t < earliest for t in times) else BAD
+    if any(t < earliest for t in times):
+        return None
+    # One that never came at all is missed after twice the margin.
+    until = min([*times, time_at(case, s, s.gap_end(opening))])
+    return BAD if times or until >= latest + case.late else None
 
 
 def judged(case, wanted=lambda s, opening: True):
     for s, opening, _ in outlived(case):
         word = punctual(case, s, opening) if wanted(s, opening) else None
-        if word:
+        retired = any(o.arrivals[0].place > s.arrivals[0].place for o in case.of(s.world) if o is not s)
+        if word and not (word == BAD and retired):
             yield word
 
 

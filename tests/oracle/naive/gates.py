@@ -67,29 +67,27 @@ def any_held_entry_closes(case):
             yield BAD if g.state == "open" else OK
 
 
-def last_answers(case):
-    """The last answer for each stream, if nothing was delivered after the settling before it."""
-    last = {}
-    for s, place, g in asked(case):
-        last[s] = (place, g)
-    return last.items()
-
-
 @rule("GATE-04")
 def opens_after_the_last_unfreeze(case):
-    for s, (place, g) in last_answers(case):
-        top = max(s.firsts)
-        if case.unsequenced(s.world, case.facts.length) or any(q[1] >= top for q in s.snapshots):
+    for s, place, g in asked(case):
+        top = max(s.received(place), default=0)
+        if not top or case.unsequenced(s.world, place) or any(q[0] < place and q[1] >= top for q in s.snapshots):
             continue
-        if s.most(place) != top or s.in_gap(place) or case.refused(s, top) or newer(case, s):
+        if s.most(place) != top or s.in_gap(place) or case.refused(s, top) or newer(case, s, place):
             continue
-        if not all(case.facts.settled(a, place) for a in s.firsts.values()) or s.acked_before(place) < top:
+        come = [a for o in case.of(s.world) for a in o.arrivals if a.place < place]
+        if not all(case.facts.settled(a, place) for a in come) or s.acked_before(place) < top:
             continue
         if all(free(e) for _, e in known(s, place)):
-            if g.state == "open":
-                yield OK
-            elif g.t_sent >= quiet_since(case, s, place) + SLOW:
-                yield BAD
+            yield from opened(case, s, place, g)
+
+
+def opened(case, s, place, g):
+    """OK for an open gate, BAD for one that is still closed long after the last event."""
+    if g.state == "open":
+        yield OK
+    elif g.t_sent >= quiet_since(case, s, place) + SLOW:
+        yield BAD
 
 
 SLOW = 1_500_000_000  # a gate may stay closed longer than needed; this long (ns) after the last event it is for good
@@ -102,30 +100,35 @@ def quiet_since(case, s, place):
     return max([x.t for x in things if x.place < place] + settles)
 
 
-def newer(case, s):
-    """Whether a newer run of the world has begun: then this one may be retired."""
+def newer(case, s, place):
+    """Whether a newer run of the world had begun: then this one may be retired."""
     began = s.arrivals[0].place
-    return any(o.arrivals[0].place > began for o in case.of(s.world) if o is not s)
+    return any(began < o.arrivals[0].place < place for o in case.of(s.world) if o is not s)
 
 
 @rule("GATE-06")
 def as_the_snapshot_says(case):
-    for s, (place, g) in last_answers(case):
-        if not case.enforced or case.unsequenced(s.world, case.facts.length):
+    for s, place, g in asked(case):
+        received = s.received(place)
+        served = [q for q in s.snapshots if q[0] < place and q[1] == s.most(place)]
+        if not case.enforced or case.unsequenced(s.world, place) or not served or not received:
             continue
-        served = [q for q in s.snapshots if q[0] < place]
-        if not served:
+        if max(received) > served[-1][1] or newer(case, s, place):
             continue
-        at, sequence, entries, *_ = served[-1]
-        opening = s.gap_since(at)
-        if opening is None or sequence != s.most(place) or max(s.received(place)) > sequence:
+        firm = [q for q in served if q[4] and s.gap_openings and case.facts.settles]
+        had_to = any(
+            x.t >= case.answered_at(q[0]) + case.facts.settle + 500_000_000
+            for q in firm
+            for p, x in case.facts.settles
+            if p < place and x.world_id == s.world
+        )
+        if not had_to and s.acked_before(place) < served[-1][1]:
             continue
-        if held(entries):
+        possible = [e for p, e in known(s, place) if p == served[-1][1]]
+        if all(held(e) for e in possible):
             yield BAD if g.state == "open" else OK
-        elif free(entries) and g.state == "open":
-            yield OK
-        elif free(entries) and g.t_sent >= quiet_since(case, s, place) + SLOW:
-            yield BAD
+        elif all(free(e) for e in possible):
+            yield from opened(case, s, place, g)
 
 
 @rule("GATE-07")
@@ -169,7 +172,7 @@ def a_duplicate_changes_nothing(case):
         for a in s.arrivals:
             first = s.firsts[a.sequence]
             ack = s.first_ack(a.sequence)
-            if ack is None or not s.is_duplicate_of_applied(a) or not case.facts.settle_after(a):
+            if ack is None or not s.is_duplicate_of_applied(a):
                 continue
             yield OK
             for f in s.frames:

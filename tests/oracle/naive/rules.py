@@ -73,18 +73,17 @@ class Case:
 
     def outcome(self, s, n):
         """OK if event n is ACKed, BAD if it is not although nothing stood in its way, None if nobody can tell."""
-        if s.first_ack(n):
-            return OK
-        a = s.firsts[n]
-        before = s.first_ack(n - 1)
+        a, ack, before = s.firsts[n], s.first_ack(n), s.first_ack(n - 1)
         base = max((q for q in s.snapshots if q[1] == n - 1), key=lambda q: q[0], default=None)
         if self.refused(s, n) or (n > 1 and before is None and base is None):
-            return None
-        _, end = self.facts.end_of(a.home)
+            return OK if ack else None
         ready = max(a.t, before.t if before else 0, self.answered_at(base[0]) if base else 0)
-        if self.facts.settle_after(a) and end >= ready + self.patience:
-            return BAD
-        return None
+        limit = ready + self.patience + len(s.firsts) * self.facts.trip
+        times = [(p, x.t) for p, x in self.facts.settles if x.world_id == a.home and x.upto >= a.t and p > a.place]
+        if times:
+            times.append(self.facts.end_of(a.home))
+        late = [p for p, t in times if t >= limit and (ack is None or p < ack.place)]
+        return BAD if late else OK if ack else None
 
     @functools.cached_property
     def due(self):

@@ -115,12 +115,14 @@ class Stream:
         if not answer.good:
             return "failed"
         d = answer.document
+        if not isinstance(d, dict) or not isinstance(d.get("state_hash"), str):
+            return "malformed"
+        if d.get("world_id") != self.world:
+            return "world"
+        if not isinstance(d.get("run_id"), str) or whole(d.get("sequence")) is None or whole(d["sequence"]) < 0:
+            return "incomplete"
         if not validator("activation-snapshot").is_valid(d):
             return "malformed"
-        if d["world_id"] != self.world:
-            return "world"
-        if d.get("run_id") is None or d.get("sequence") is None:
-            return "incomplete"
         if d["run_id"] != self.run:
             return "run"
         if all(h != d["state_hash"] or place > answer.place for place, h in self.probes):
