@@ -97,3 +97,32 @@ def test_an_ack_with_a_wrong_sequence_is_no_ack_of_an_override():
 
     assert "ACK-05" not in convicted(played(texts, {"deliver": 1}, {"unsequenced": {}}))
     assert "MSG-01" in convicted(played(texts, {"deliver": 1}, {"unsequenced": {}}))
+
+
+def test_acks_that_cannot_be_read_are_no_sign_of_a_partition_that_stands_still():
+    def texts(*, gap_timeout_ms, resync_enforced, seed):
+        core = build(gap_timeout_ms=gap_timeout_ms, resync_enforced=resync_enforced, seed=seed)
+        publish = core._publish
+        core._publish = lambda key, event, now: replace(
+            done := publish(key, event, now), value=done.value.replace(b'"sequence":1', b'"sequence":"1"')
+        )
+        return core
+
+    found = convicted(played(texts, {"deliver": [1, 3]}, {"settle": "all"}, setting=UNFORCED))
+    assert "MSG-01" in found
+    assert "GAP-03" not in found
+
+
+def test_an_event_above_every_snapshot_must_be_shown_when_it_is_acked():
+    def hides(*, gap_timeout_ms, resync_enforced, seed):
+        core = build(gap_timeout_ms=gap_timeout_ms, resync_enforced=resync_enforced, seed=seed)
+        perform = core._perform
+        core._perform = lambda key, effect, now: [
+            e for e in perform(key, effect, now) if not (e.kind == "relay" and '"sequence":4' in e.frame)
+        ]
+        return core
+
+    steps = ({"deliver": 1}, {"emit": 2}, {"deliver": 3}, {"settle": "all"}, {"wait": {"answered": "snapshot"}},
+             {"deliver": 4}, {"wait": {"acked": 4}}, {"wait": {"ms": 2000}})  # fmt: skip
+    assert "ACK-09" in convicted(played(hides, *steps))
+    assert "ACK-09" not in convicted(played(build, *steps))

@@ -52,6 +52,8 @@ class Checks:
         if stream is None or event is None or sequence is None or ack.problem:
             if world is not None and sequence is not None and len(world.stray_acks) < STRAYS:
                 world.stray_acks.add((ack.run_id or "", sequence))
+            if ack.problem:
+                instance.garbled = o.t
             for hear_stray in self.hear_stray_ack:
                 hear_stray(o, ack, world, instance)
         else:
@@ -292,7 +294,8 @@ class Checks:
             )
             return
         marks = world.instance.read.get(o.partition, [])
-        stuck = not marks or marks[-1][1] < o.t - int(o.waited_ms * NS_PER_MS)
+        since = o.t - int(o.waited_ms * NS_PER_MS)
+        stuck = world.instance.garbled < since and (not marks or marks[-1][1] < since)
         for monitor in self.monitors:
             monitor.on_barrier_missed(o, world, stuck=stuck)
 

@@ -269,6 +269,7 @@ class Instance:
     relay_ms: float = 0.0
     worlds: dict[str, World] = field(default_factory=dict)
     playing: dict[str, list[World]] = field(default_factory=dict)  # worlds by scenario, until it is over
+    garbled: int = -1  # t of the last record on the ACK topic that names no event: it shows that the target lives
     read: dict[int, list[tuple[int, int]]] = field(default_factory=dict)  # partition -> [(offset, t)], both ascending
     stalls: deque[tuple[int, int]] = field(default_factory=lambda: deque(maxlen=256))  # (from, to)
     relay_gone: bool = False  # the tester's relay client was away for a while: absence there proves nothing

@@ -204,8 +204,10 @@ def frame_moved(dice, history):
     place = some(dice, history, FrameSeen)
     if place is None:
         return None
-    start = next(i for i, o in enumerate(history) if isinstance(o, Delivered))
-    return moved(history, place, dice.randint(start + 1, ends(history) - 1))
+    sent = [i for i, o in enumerate(history) if isinstance(o, Delivered) and o.value == history[place].value]
+    if not sent or sent[0] >= ends(history) - 1:
+        return None
+    return moved(history, place, dice.randint(sent[0] + 1, ends(history) - 1))
 
 
 @mutation

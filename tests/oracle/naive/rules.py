@@ -78,7 +78,7 @@ class Case:
         if self.refused(s, n) or (n > 1 and before is None and base is None):
             return OK if ack else None
         ready = max(a.t, before.t if before else 0, self.answered_at(base[0]) if base else 0)
-        limit = ready + self.patience + len(s.firsts) * self.facts.trip
+        limit = ready + self.patience + sum(1 for k in s.firsts if k <= n and not s.first_ack(k)) * self.facts.trip
         times = [(p, x.t) for p, x in self.facts.settles if x.world_id == a.home and x.upto >= a.t and p > a.place]
         if times:
             times.append(self.facts.end_of(a.home))
@@ -100,7 +100,8 @@ class Case:
     def _way(self, s, n, a):
         below = [q for q in s.snapshots if q[1] < n]
         ack = s.first_ack(n)
-        if any(q[1] >= n and (ack is None or q[0] < ack.place) for q in s.snapshots):
+        in_time = a.t + self.patience
+        if any(q[1] >= n and (q[0] < ack.place if ack else self.answered_at(q[0]) < in_time) for q in s.snapshots):
             return ""
         if below and s.acked_before(a.place) <= below[-1][1]:
             place, sequence, *_, firm = below[-1]
