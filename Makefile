@@ -4,7 +4,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 BROKER := conformance/ackgap/broker/main.go conformance/ackgap/broker/link.go conformance/ackgap/broker/go.mod conformance/ackgap/broker/go.sum
 
-.PHONY: setup certify test lint bench crashes docs lock clean
+.PHONY: setup certify test lint bench agree mutants crashes docs lock clean
 
 setup: $(READY)
 
@@ -31,6 +31,12 @@ lint: setup
 
 bench: setup
 	$(BIN)/python -m pytest -q tests/benchmarks --benchmark-only -o python_files='bench_*.py' $(ARGS)
+
+agree: setup
+	$(BIN)/python -m tests.oracle.agreement --count $(or $(N),100000) $(ARGS)
+
+mutants: setup
+	$(BIN)/python -m tests.mutation $(ARGS)
 
 lock:
 	uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --all-extras --no-header --no-annotate pyproject.toml -o requirements.lock

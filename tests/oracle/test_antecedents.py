@@ -126,3 +126,8 @@ def test_an_event_above_every_snapshot_must_be_shown_when_it_is_acked():
              {"deliver": 4}, {"wait": {"acked": 4}}, {"wait": {"ms": 2000}})  # fmt: skip
     assert "ACK-09" in convicted(played(hides, *steps))
     assert "ACK-09" not in convicted(played(build, *steps))
+
+
+def test_duplicates_confirmed_at_the_same_moment_are_judged():
+    steps = ({"deliver": [1, 2, 3, 4]}, {"settle": "all"}, {"deliver": {"event": 4, "copies": 3}}, {"settle": "all"})
+    assert verdicts(played(build, *steps))["DUP-01"] == "pass"

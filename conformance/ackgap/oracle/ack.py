@@ -57,7 +57,9 @@ class AckMonitor(Monitor):
         if world.unsequenced:
             self.bench.exercised("ACK-05", world)
         for stream in world.streams.values():
-            if stream.duplicates and stream.acked and ("reack", 0) not in stream.judged:
+            if not stream.duplicates or ("reack", 0) in stream.judged:
+                continue
+            if any(event.copies and sequence in stream.acked for sequence, event in stream.events.items()):
                 stream.judged.add(("reack", 0))
                 self.bench.exercised("ACK-07", world)
 

@@ -11,12 +11,13 @@ def _again(s: Situation, gate: str) -> bool:
     """Whether the gate would be like that if duplicates of applied events were applied again: one of them, or all."""
     for path in s.stream.paths:
         since = max((c.t for c in s.stream.covers if path.base and c.sequence == path.base), default=0)
-        copies = sorted(
+        applied = [
             (t, copy.sequence, copy.body)
             for event in s.stream.events.values()
             for t, copy, buffered in event.copies
             if not buffered and t >= since
-        )
+        ]
+        copies = sorted(applied, key=lambda copy: copy[:2])
         entries = dict(path.entries)
         for _, _, body in copies:
             place = (body.get("strategy_id"), body.get("side"))

@@ -15,6 +15,7 @@ def main():
     parser.add_argument("--count", type=int, default=1000, help="histories to judge")
     parser.add_argument("--seed", type=int, default=1, help="first seed")
     parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--seconds", type=float, default=float("inf"), help="stop after this long, whatever the count")
     parser.add_argument("--show", metavar="SEED[:MUTATION]", help="print one history as JSON Lines and stop")
     given = parser.parse_args()
     if given.show:
@@ -26,7 +27,7 @@ def main():
             count += number
             failed += convicted
             found += differing
-            if count >= given.count:
+            if count >= given.count or time.monotonic() - began > given.seconds:
                 pool.terminate()
                 break
     print(f"seeds from {given.seed}; {count} histories in {time.monotonic() - began:.0f} s; {len(found)} disagreements")

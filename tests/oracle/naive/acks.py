@@ -130,6 +130,7 @@ def shown_in_order(case):
         seen = []
         for f in s.frames:
             if f.sequence not in s.firsts:
+                seen.append(f.sequence)
                 continue
             covered = any(q[0] < f.place and q[1] >= f.sequence for q in s.snapshots)
             if seen and f.sequence < max(seen) and not (f.sequence not in seen and covered):

@@ -21,6 +21,11 @@ def held(entries):
     return any(h for _, (_, h) in entries)
 
 
+def shut(entries):
+    """Whether the gate must be closed over these entries: one is held, or there are none."""
+    return held(entries) or not entries
+
+
 def free(entries):
     return bool(entries) and all(active and not h for _, (active, h) in entries)
 
@@ -50,7 +55,7 @@ def closed_by_freeze(case):
         frozen = any(a.place < place and a.sequence in s.firsts and s.firsts[a.sequence].held for a in s.acks)
         if not frozen or case.unsequenced(s.world, place):
             continue
-        if all(held(e) for _, e in known(s, place)):
+        if all(shut(e) for _, e in known(s, place)):
             yield BAD if g.state == "open" else OK
 
 
@@ -61,7 +66,7 @@ def any_held_entry_closes(case):
         if case.unsequenced(s.world, place) or (gap and case.facts.settled(gap.behind, place)):
             continue
         possible = [e for _, e in known(s, place)]
-        if all(held(e) for e in possible) and any(
+        if all(shut(e) for e in possible) and any(
             any(h and active for _, (active, h) in e) or any(not h for _, (_, h) in e) for e in possible
         ):
             yield BAD if g.state == "open" else OK
@@ -171,8 +176,8 @@ def a_duplicate_changes_nothing(case):
     for s in case.streams:
         for a in s.arrivals:
             first = s.firsts[a.sequence]
-            ack = s.first_ack(a.sequence)
-            if ack is None or not s.is_duplicate_of_applied(a):
+            applied = s.first_ack(a.sequence) or any(f.sequence == a.sequence for f in s.frames)
+            if not applied or not s.is_duplicate_of_applied(a):
                 continue
             yield OK
             for f in s.frames:

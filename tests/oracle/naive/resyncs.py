@@ -129,20 +129,3 @@ def at_most_ten_a_second(case):
         answers = [a for a in case.facts.answers if a.world == world]
         if any(not a.good for a in answers) or len(asked) > 2:
             yield OK
-
-
-@rule("SYNC-05")
-def covered_events_are_acked(case):
-    for s in case.streams:
-        if not case.enforced:
-            continue
-        for place, sequence, *_ in s.snapshots:
-            opening = s.gap_since(place)
-            waiting = [n for n in s.received(place) if s.most(place) < n <= sequence]
-            taken = any(a.sequence > sequence for a in s.acks) or any(
-                x.world_id == s.world and x.t >= case.answered_at(place) + case.facts.settle + 500_000_000
-                for _, x in case.facts.settles
-            )
-            if opening and waiting and taken:
-                for n in waiting:
-                    yield OK if s.first_ack(n) else BAD

@@ -77,7 +77,7 @@ class Case:
         base = max((q for q in s.snapshots if q[1] == n - 1), key=lambda q: q[0], default=None)
         if self.refused(s, n) or (n > 1 and before is None and base is None):
             return OK if ack else None
-        ready = max(a.t, before.t if before else 0, self.answered_at(base[0]) if base else 0)
+        ready = max(a.t, self.answered_at(base[0]) if base else 0)
         limit = ready + self.patience + sum(1 for k in s.firsts if k <= n and not s.first_ack(k)) * self.facts.trip
         times = [(p, x.t) for p, x in self.facts.settles if x.world_id == a.home and x.upto >= a.t and p > a.place]
         if times:
