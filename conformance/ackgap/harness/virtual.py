@@ -253,7 +253,7 @@ class PlayedCore:
             case Ask(streams=streams):
                 answers = [self._ask(*stream) for stream in streams]
                 return all(answers)
-            case StallRelay(stalled=stalled):
+            case StallRelay(stalled=stalled) if "relay" in self.run_.tiers:
                 self.see(
                     FaultChanged(
                         t=self.now, instance=self.instance, fault="relay_client_stalled", active=stalled,

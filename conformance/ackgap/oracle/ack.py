@@ -155,9 +155,10 @@ class AckMonitor(Monitor):
         if not named or any(not all_plain(w) and same_but_mangled(named, w.world_id) for w in worlds):
             return
         if worlds:
-            self.bench.convict(
-                "ACK-02", worlds[-1], f"an ACK names world {named!r}, of which nothing was ever delivered"
-            )
+            where = (ack.run_id or "", ack.sequence or 0)
+            near = [w for w in worlds if where[0] in w.streams and where[1] in w.streams[where[0]].events]
+            meant = max(near or worlds, key=lambda w: w.last_delivery)
+            self.bench.convict("ACK-02", meant, f"an ACK names world {named!r}, of which nothing was ever delivered")
 
 
 def _names_no_sequence(ack: Ack) -> bool:

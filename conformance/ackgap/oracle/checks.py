@@ -224,12 +224,22 @@ class Checks:
                 self.bench.credit("missing", situation)
             elif (stream.run_id, sequence) in stream.world.stray_acks:
                 return  # it was ACKed, too early: that was judged, and what follows from it is not judged again
-            elif self._had_time(t, stream, event):
+            elif self._overtaken(t, stream, sequence) or self._had_time(t, stream, event):
                 stream.missing_reported = True
                 self.bench.blame("missing", situation, self._missing_message(t, stream, event), proof=proof)
                 return
             else:
                 return  # judged when it settles again, or at the end of the scenario
+
+    @staticmethod
+    def _overtaken(t: int, stream: Stream, sequence: int) -> bool:
+        """Whether the ACK of a later event that was due as well has been there for a settle time: this one's should
+        have come before it."""
+        settled = t - int(stream.world.instance.settle_ms * NS_PER_MS)
+        return any(
+            later > sequence and acked <= settled and later in stream.events and bool(stream.events[later].via)
+            for later, acked in stream.acked.items()
+        ) and not any(cover.kind == "snapshot" and cover.sequence >= sequence for cover in stream.covers)
 
     def _had_time(self, t: int, stream: Stream, event: Event) -> bool:
         """Whether the Gateway had time for what lay in front of the event too; having read it is not enough."""

@@ -9,7 +9,7 @@ from ackgap.oracle.reading import Activation
 
 def _again(s: Situation, gate: str) -> bool:
     """Whether the gate would be like that if duplicates of applied events were applied again: one of them, or all."""
-    for path in s.stream.paths:
+    for path in (p for p in s.stream.paths if p.upto >= s.low):
         since = max((c.t for c in s.stream.covers if path.base and c.sequence == path.base), default=0)
         applied = [
             (t, copy.sequence, copy.body)
@@ -37,7 +37,7 @@ def _instead(s: Situation, gate: str) -> bool:
         for _, copy, buffered in event.copies
         if buffered and copy.content != event.message.content
     }
-    for path in s.stream.paths if copies else ():
+    for path in (p for p in s.stream.paths if copies and p.upto >= s.low):
         entries = dict(path.entries)
         for sequence in range(max(path.base, min(copies) - 1) + 1, path.upto + 1):
             event = s.stream.events.get(sequence)

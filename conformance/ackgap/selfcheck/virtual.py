@@ -7,7 +7,7 @@ from dataclasses import replace
 from ackgap.contract import Contract, load
 from ackgap.harness.plan import Plan, make_plan, settings_of
 from ackgap.harness.virtual import VirtualRun
-from ackgap.history import FrameSeen, GateSeen, InstanceStarted, Observation, ScenarioBegan
+from ackgap.history import FaultChanged, FrameSeen, GateSeen, InstanceStarted, Observation, ScenarioBegan
 from ackgap.oracle.judge import Judgement
 from ackgap.report.conclusion import PlayedScenario, Question, conclude
 from ackgap.scenario import catalogue
@@ -95,7 +95,7 @@ def narrowed(history: Iterable[Observation], tiers: Sequence[str]) -> Iterable[O
     for observation in history:
         if isinstance(observation, InstanceStarted):
             yield replace(observation, tiers=tuple(tiers))
-        elif (isinstance(observation, FrameSeen) and "relay" not in tiers) or (
+        elif (isinstance(observation, FrameSeen | FaultChanged) and "relay" not in tiers) or (
             isinstance(observation, GateSeen) and "gate" not in tiers
         ):
             continue

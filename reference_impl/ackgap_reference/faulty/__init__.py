@@ -1,12 +1,23 @@
-"""Deliberately wrong Gateways, one wrong decision each, to show what the judge convicts."""
+"""Deliberately wrong Gateways, one wrong decision each (and a few pairs), to show what the judge convicts."""
 
-from ackgap_reference.faulty import measuring, messages, ordering, outages, restarting, resyncing
+from ackgap_reference.faulty import (
+    acking,
+    gaps,
+    gating,
+    measuring,
+    messages,
+    ordering,
+    outages,
+    pairs,
+    reading,
+    recovery,
+    restarting,
+    resyncing,
+)
 from ackgap_reference.faulty.fault import Faulty
 
-CATALOGUE: dict[str, Faulty] = {
-    faulty.name: faulty
-    for faulty in (*messages.FAULTY, *ordering.FAULTY, *resyncing.FAULTY, *restarting.FAULTY, *outages.FAULTY)
-}
+ROOMS = (reading, messages, acking, ordering, gaps, resyncing, recovery, gating, restarting, outages, pairs)
+CATALOGUE: dict[str, Faulty] = {faulty.name: faulty for room in ROOMS for faulty in room.FAULTY}
 
 # These show only as services, on a metrics page that a core does not have.
 SERVICE_ONLY: dict[str, Faulty] = {faulty.name: faulty for faulty in measuring.FAULTY}

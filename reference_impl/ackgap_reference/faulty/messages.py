@@ -18,7 +18,7 @@ def _document(value: bytes | None) -> Any:
         return None
 
 
-class _AckEdited(Gateway):
+class AckEdited(Gateway):
     """Lets a subclass change every ACK body."""
 
     def edit(self, body: dict[str, Any], event: Event) -> None:
@@ -31,7 +31,7 @@ class _AckEdited(Gateway):
         return replace(effect, value=json.dumps(document).encode())
 
 
-class AckWithoutSequence(_AckEdited):
+class AckWithoutSequence(AckEdited):
     def edit(self, body: dict[str, Any], event: Event) -> None:
         body["sequence"] = str(body["sequence"])
 
@@ -113,7 +113,7 @@ class NeverAcksTheThird(Gateway):
         return super()._perform(key, effect, now)
 
 
-class AcksRunOfAnother(_AckEdited):
+class AcksRunOfAnother(AckEdited):
     def edit(self, body: dict[str, Any], event: Event) -> None:
         if event.sequence == 2:
             body["sequence"] = 99

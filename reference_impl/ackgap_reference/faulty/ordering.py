@@ -11,13 +11,13 @@ from ackgap_reference.messages import Event
 from ackgap_reference.stream import Phase, State
 
 
-def _skip_to(state: State, sequence: int) -> State:
+def skip_to(state: State, sequence: int) -> State:
     """Pretend that everything below the sequence was applied."""
     buffer = {s: e for s, e in state.buffer.items() if s > sequence}
     return replace(state, applied=sequence - 1, buffer=MappingProxyType(buffer))
 
 
-class _Skips(Gateway):
+class Skips(Gateway):
     """Applies an event over a hole when `skips` says so."""
 
     def skips(self, state: State, event: Event) -> bool:
@@ -30,31 +30,31 @@ class _Skips(Gateway):
             and state.unacked is None
             and self.skips(state, given.event)
         ):
-            state = _skip_to(state, given.event.sequence)
+            state = skip_to(state, given.event.sequence)
         return super().transition(state, given, now)
 
 
-class SkipsFreezes(_Skips):
+class SkipsFreezes(Skips):
     def skips(self, state: State, event: Event) -> bool:
         return event.phase == "freeze" and state.applied > 0 and not state.in_gap
 
 
-class Baseline(_Skips):
+class Baseline(Skips):
     def skips(self, state: State, event: Event) -> bool:
         return state.applied == 0 and not state.in_gap
 
 
-class UnfreezesPastGap(_Skips):
+class UnfreezesPastGap(Skips):
     def skips(self, state: State, event: Event) -> bool:
         return event.phase == "unfreeze" and state.applied > 0 and not state.in_gap
 
 
-class DuplicateFills(_Skips):
+class DuplicateFills(Skips):
     def skips(self, state: State, event: Event) -> bool:
         return state.in_gap and event.sequence in state.buffer and not state.timed_out
 
 
-class SecondGapIsIgnored(_Skips):
+class SecondGapIsIgnored(Skips):
     def __init__(self, **given: Any) -> None:
         super().__init__(**given)
         self.gaps: dict[str, int] = {}
@@ -174,7 +174,7 @@ class RunsShareSequences(Gateway):
         if isinstance(given, stream.Arrived) and state.applied + 1 < given.event.sequence and state.unacked is None:
             others = [s.applied for (w, r), s in self.states.items() if (w == state.world_id) != (r == state.run_id)]
             if max(others, default=0) >= given.event.sequence - 1:
-                state = _skip_to(state, given.event.sequence)
+                state = skip_to(state, given.event.sequence)
         return super().transition(state, given, now)
 
 
