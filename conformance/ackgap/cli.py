@@ -10,6 +10,7 @@ from ackgap.commands.doctoring import doctor
 from ackgap.commands.drifting import drift
 from ackgap.commands.initialising import init
 from ackgap.commands.looking import explain, requirements, scenarios
+from ackgap.commands.selfchecking import selfcheck
 from ackgap.commands.validating import validate
 from ackgap.contract import ContractError
 from ackgap.harness.blame import Exit
@@ -25,7 +26,7 @@ def cli() -> None:
     """
 
 
-for command in (certify, recheck, contract, validate, requirements, scenarios, explain, init, doctor, drift):
+for command in (certify, recheck, contract, validate, requirements, scenarios, explain, init, selfcheck, doctor, drift):
     cli.add_command(command)
 
 

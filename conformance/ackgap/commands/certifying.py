@@ -10,17 +10,15 @@ from pathlib import Path
 
 import click
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
-from rich.progress import Progress as Bar
 
 from ackgap.certify import Order
 from ackgap.certify import certify as run_certify
 from ackgap.certify import recheck as run_recheck
 from ackgap.commands.failing import fail
 from ackgap.commands.hunting import hunt
+from ackgap.commands.showing import Shown
 from ackgap.contract import PROFILES
 from ackgap.harness.blame import Exit
-from ackgap.harness.run import Progress
 from ackgap.report import terminal
 from ackgap.report.bundle import BundleError
 from ackgap.report.terminal import harmless
@@ -119,7 +117,7 @@ def certify(  # noqa: PLR0917  (click passes every option)
     Example: ackgap certify my-gateway.yaml --profile resync --out results
     """
     console = Console(soft_wrap=False)
-    with _Shown(quiet=quiet or shape == "json") as shown:
+    with Shown(quiet=quiet or shape == "json") as shown:
         order = Order(
             target=target, profiles=profiles or ("resync",), bus=bus, kafka_image=kafka_image, scenarios=scenarios, requirements=requirements,
             jobs=jobs, seed=seed, out=out, waivers=waivers, gap_timeout_ms=gap_timeout_ms, repeat=repeat, recovery_limit_ms=recovery_limit_ms, contract=contract, on_progress=shown.show,
@@ -164,61 +162,7 @@ def recheck(bundle: Path, quiet: bool, shape: str) -> None:
     sys.exit(int(Exit.KIT) if differences else report["exit_code"])
 
 
-class _Shown:
-    """Live progress on a terminal, plain lines elsewhere, nothing if quiet."""
-
-    def __init__(self, *, quiet: bool) -> None:
-        self.quiet = quiet
-        self.console = Console(stderr=True)
-        self.bar: Bar | None = None
-        self.told = -1
-
-    def __enter__(self) -> "_Shown":
-        if not self.quiet and self.console.is_terminal:
-            columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-            self.bar = Bar(*columns, console=self.console, transient=True)
-            self.task = self.bar.add_task("starting", total=None)
-            self.bar.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.stop()
-
-    def stop(self) -> None:
-        """Take the progress display away."""
-        if self.bar is not None:
-            self.bar.stop()
-            self.bar = None
-
-    async def keep(self, where: str) -> None:
-        """Leave everything running until Enter is pressed or the input ends, and tell where it is."""
-        self.stop()
-        how = f"press Enter to take it down (or end the input; Ctrl-C, or `kill -INT {os.getpid()}`, works too)"
-        print(f"ackgap: kept running:\n{harmless(where)}\n{how}", file=sys.stderr, flush=True)
-        loop = asyncio.get_running_loop()
-        entered: asyncio.Future[None] = loop.create_future()
-
-        def go_on() -> None:
-            if not entered.done():
-                entered.set_result(None)
-
-        def read() -> None:
-            with contextlib.suppress(OSError, ValueError):  # no input, which is the end of it
-                os.read(sys.stdin.fileno(), 1024)
-            with contextlib.suppress(RuntimeError):  # the loop is over: somebody pressed Ctrl-C
-                loop.call_soon_threadsafe(go_on)
-
-        threading.Thread(target=read, daemon=True).start()
-        await entered
-
-    def show(self, progress: Progress) -> None:
-        """One step of progress."""
-        if self.bar is not None:
-            words = f"{progress.phase} {progress.detail}"[:48]
-            self.bar.update(self.task, description=words, completed=progress.done, total=progress.total or None)
-        elif not self.quiet:
-            quarter = progress.done * 4 // progress.total if progress.total else -1
-            if progress.phase != "playing" or quarter != self.told:
-                self.told = quarter
-                count = f" {progress.done} of {progress.total}" if progress.total else f" {progress.detail}"
-                print(f"{progress.phase}{count}", file=sys.stderr, flush=True)
+def _wait_for_enter(where: str) -> None:
+    """Leave everything running until a person has seen enough; without a person (no input), go on at once."""
+    print(f"ackgap: kept running:\n{harmless(where)}\npress Enter to take it down", file=sys.stderr, flush=True)
+    sys.stdin.readline()

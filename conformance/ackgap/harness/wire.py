@@ -29,16 +29,25 @@ def _read(value: bytes | str | None) -> dict[str, Any]:
 
 def stream_of(value: bytes | str | None) -> tuple[str, str, int] | None:
     """World, run and sequence that a payload names, or None."""
-    body = body_of(value)
-    world, run, sequence = body.get("world_id"), body.get("run_id"), body.get("sequence")
-    if isinstance(sequence, float) and sequence.is_integer():
-        sequence = int(sequence)
-    if isinstance(world, str) and isinstance(run, str) and isinstance(sequence, int) and not isinstance(sequence, bool):
-        return world, run, sequence
-    return None
+    world, run, sequence = _names(value)
+    return (world, run, sequence) if world is not None and run is not None and sequence is not None else None
 
 
 def world_of(value: bytes | str | None, otherwise: str = "") -> str:
     """The world that a payload names."""
-    world = body_of(value).get("world_id")
-    return world if isinstance(world, str) else otherwise
+    world, _, _ = _names(value)
+    return world if world is not None else otherwise
+
+
+@functools.lru_cache(maxsize=64)  # a payload is asked for its names several times in a row
+def _names(value: bytes | str | None) -> tuple[str | None, str | None, int | None]:
+    body = body_of(value)
+    world, run, sequence = body.get("world_id"), body.get("run_id"), body.get("sequence")
+    if isinstance(sequence, float) and sequence.is_integer():
+        sequence = int(sequence)
+    whole = isinstance(sequence, int) and not isinstance(sequence, bool)
+    return (
+        world if isinstance(world, str) else None,
+        run if isinstance(run, str) else None,
+        sequence if whole else None,
+    )

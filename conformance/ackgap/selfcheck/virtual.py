@@ -1,7 +1,7 @@
 """Plays one shipped Gateway through all scenarios in virtual time."""
 
 import time
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from ackgap.contract import Contract, load
@@ -12,9 +12,11 @@ from ackgap.oracle.judge import Judgement
 from ackgap.report.conclusion import PlayedScenario, Question, conclude
 from ackgap.scenario import catalogue
 from ackgap.selfcheck.judging import WatchedJudge
-from ackgap.selfcheck.trial import ALL_TIERS, TIER_SETS, Kind, Tiers, Trial
+from ackgap.selfcheck.trial import ALL_TIERS, TIER_SETS, Kill, Kind, Tiers, Trial
 from ackgap.target.core import CoreFactory
 from ackgap.target.reference import reference
+
+JUDGED_AGAIN = 6  # scenarios per requirement that are judged again with fewer tiers
 
 
 def plan_of(contract: Contract, *, seed: int) -> Plan:
@@ -52,7 +54,7 @@ class VirtualTrial:
         code, why = self._certified(judgement) if self.kind == "strange" else (0, "")
         kills = judge.kills()
         by_tiers = {
-            tiers: frozenset(kills) if tiers == ALL_TIERS else self._seen_with(tiers, judgement, silenced)
+            tiers: frozenset(kills) if tiers == ALL_TIERS else self._seen_with(tiers, kills, silenced)
             for tiers in TIER_SETS
         }
         return Trial(
@@ -60,20 +62,19 @@ class VirtualTrial:
             seconds=round(time.monotonic() - began, 3),
         )  # fmt: skip
 
-    def _seen_with(self, tiers: Tiers, judgement: Judgement, silenced: Collection[str]) -> frozenset[str]:
-        """What is convicted when only these tiers are offered. Fewer tiers show nothing new: only scenarios in which
-        something was convicted with all of them are judged again."""
+    def _seen_with(
+        self, tiers: Tiers, kills: Mapping[str, tuple[Kill, ...]], silenced: Collection[str]
+    ) -> frozenset[str]:
+        """What is convicted when only these tiers are offered. Fewer tiers show nothing new: only the quickest scenarios
+        that convicted of something with all of them are judged again."""
+        chosen = {(k.setting, k.scenario) for found in kills.values() for k in found[:JUDGED_AGAIN]}
         judge = WatchedJudge(self.contract, silenced=silenced)
         for setting, head in self.heads.items():
-            convicting = {f.scenario for f in judgement.scenarios if f.instance == setting and f.convicted}
-            if not convicting:
-                continue
-            for observation in narrowed(head, tiers):
+            for observation in narrowed(head, tiers) if any(s == setting for s, _ in chosen) else ():
                 judge.observe(observation)
-            for (instance, scenario), part in self.parts.items():
-                if instance == setting and scenario in convicting:
-                    for observation in narrowed(part, tiers):
-                        judge.observe(observation)
+        for place, part in self.parts.items():
+            for observation in narrowed(part, tiers) if place in chosen else ():
+                judge.observe(observation)
         return frozenset(r for r, f in judge.finish().findings.items() if f.verdict == "fail")
 
     def _certified(self, judgement: Judgement) -> tuple[int, str]:

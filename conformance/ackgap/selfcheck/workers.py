@@ -1,46 +1,67 @@
 """Runs trials side by side in processes of their own."""
 
+import functools
+import gc
 import multiprocessing
 import os
 import signal
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from ackgap.contract import load
-from ackgap.selfcheck.trial import Kind, Trial
+from ackgap.harness.plan import Plan
+from ackgap.selfcheck.service import run_service
+from ackgap.selfcheck.trial import Kill, Kind, Trial
 from ackgap.selfcheck.virtual import VirtualTrial, plan_of
 from ackgap.target.faulty import catalogue, strange_catalogue
 
-Job = tuple[Kind, str]
+Told = Callable[[int], None]
 
 
-def run_virtually(
-    jobs: Sequence[Job], *, workers: int = 0, seed: int = 1, silenced: Sequence[str] = (), told: Callable[[int], None]
-) -> list[Trial]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """One Gateway to run: in virtual time, or as a service in the scenarios of these kills (all if there are none)."""
+
+    kind: Kind
+    name: str
+    service: bool = False
+    kills: tuple[Kill, ...] = ()
+    seed: int = 1
+    silenced: tuple[str, ...] = ()
+
+
+def run_all(jobs: Sequence[Job], *, workers: int = 0, told: Told = lambda _: None) -> list[Trial]:
     """All trials, in the order of the jobs. `workers` 0 takes one per processor. Raises what a trial raises."""
     workers = min(workers or os.cpu_count() or 1, len(jobs))
-    if workers <= 1:
-        done = []
-        for job in jobs:
-            done.append(_one(job, seed, tuple(silenced)))
-            told(len(done))
-        return done
+    if workers <= 1 and not any(job.service for job in jobs):
+        return [_told(run_one(job), number, told) for number, job in enumerate(jobs, start=1)]
     with _pool(workers) as pool:
-        futures: list[Future[Trial]] = [pool.submit(_one, job, seed, tuple(silenced)) for job in jobs]
+        futures: list[Future[Trial]] = [pool.submit(run_one, job) for job in jobs]
         for number, future in enumerate(as_completed(futures), start=1):
             future.result()
             told(number)
     return [future.result() for future in futures]
 
 
+def run_one(job: Job) -> Trial:
+    """One trial in this process."""
+    if job.service:
+        return run_service(job.kind, job.name, job.kills, seed=job.seed)
+    factory = (catalogue() if job.kind == "faulty" else strange_catalogue())[job.name]
+    trial = VirtualTrial(name=job.name, kind=job.kind, factory=factory, plan=_plan(job.seed), seed=job.seed)
+    done = trial.run(silenced=job.silenced)
+    del trial
+    gc.collect()
+    return done
+
+
 @contextmanager
 def _pool(workers: int) -> Iterator[ProcessPoolExecutor]:
-    """A pool that is gone when the block is left, also by Ctrl-C."""
-    pool = ProcessPoolExecutor(
-        workers, mp_context=multiprocessing.get_context("spawn"), initializer=signal.signal,
-        initargs=(signal.SIGINT, signal.SIG_IGN),
-    )  # fmt: skip
+    """A pool that is gone when the block is left. After an error or Ctrl-C each worker is asked to end; one that runs a
+    service takes it down first."""
+    pool = ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"), initializer=_begin)
     try:
         yield pool
     except BaseException:
@@ -51,8 +72,17 @@ def _pool(workers: int) -> Iterator[ProcessPoolExecutor]:
         pool.shutdown(cancel_futures=True)
 
 
-def _one(job: Job, seed: int, silenced: tuple[str, ...]) -> Trial:
-    kind, name = job
-    factory = (catalogue() if kind == "faulty" else strange_catalogue())[name]
-    plan = plan_of(load(), seed=seed)
-    return VirtualTrial(name=name, kind=kind, factory=factory, plan=plan, seed=seed).run(silenced=silenced)
+def _begin() -> None:
+    """Leave Ctrl-C to the parent, and collecting garbage to the end of each trial: a history is many small objects."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    gc.disable()
+
+
+def _told(trial: Trial, number: int, told: Told) -> Trial:
+    told(number)
+    return trial
+
+
+@functools.cache
+def _plan(seed: int) -> Plan:
+    return plan_of(load(), seed=seed)

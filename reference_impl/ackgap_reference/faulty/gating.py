@@ -134,6 +134,17 @@ class OverrideFillsEntries(Gateway):
         return answer
 
 
+class GapKnownAtTimeout(Gateway):
+    """Its gate is told of a gap when the timer runs out, not when the gap opens."""
+
+    def gate(self, world_id: str, run_id: str) -> dict[str, Any]:
+        answer = super().gate(world_id, run_id)
+        state = self.states.get((world_id, run_id))
+        if state is not None and state.in_gap and not state.timed_out:
+            answer["state"], answer["reason"] = replace(state, phase=Phase.FOLLOWING).gate()
+        return answer
+
+
 class OpenBeforeFirst(Gateway):
     """A stream that waits for its first event is not known to the gate, and what is not known is open."""
 
@@ -192,6 +203,13 @@ FAULTY = (
         requirement="GATE-07",
         tier="gate",
         gateway=OverrideFillsEntries,
+    ),
+    Faulty(
+        name="gap-known-at-timeout",
+        sentence="Its gate learns of a gap when the timer runs out.",
+        requirement="GAP-01",
+        tier="gate",
+        gateway=GapKnownAtTimeout,
     ),
     Faulty(
         name="open-before-first",

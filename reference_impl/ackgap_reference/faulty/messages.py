@@ -203,6 +203,7 @@ FAULTY = (
         name="refused-version-shown",
         sentence="Shows an event whose version it refuses to ACK.",
         requirement="MSG-08",
+        tier="relay",
         gateway=RefusedVersionIsShown,
     ),
     Faulty(
@@ -231,6 +232,7 @@ FAULTY = (
         name="acked-not-shown",
         sentence="ACKs unfreezes that it never shows.",
         requirement="ACK-09",
+        tier="relay",
         gateway=AckBeforeShown,
     ),
     Faulty(

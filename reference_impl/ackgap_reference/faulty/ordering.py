@@ -259,12 +259,14 @@ FAULTY = (
         name="applies-duplicates",
         sentence="Applies duplicates of applied events.",
         requirement="DUP-01",
+        tier="relay or gate",
         gateway=AppliesDuplicates,
     ),
     Faulty(
         name="last-duplicate-wins",
         sentence="Lets a duplicate replace a buffered event.",
         requirement="DUP-02",
+        tier="relay or gate",
         gateway=LastDuplicateWins,
     ),
     Faulty(
@@ -277,6 +279,7 @@ FAULTY = (
         name="gate-knows-no-gap",
         sentence="Its gate looks at entries only, not at gaps.",
         requirement="GAP-01",
+        tier="gate",
         gateway=GateKnowsNoGap,
     ),
     Faulty(
@@ -295,25 +298,31 @@ FAULTY = (
         name="unknown-is-open",
         sentence="The gate of an unknown stream is open.",
         requirement="GATE-02",
+        tier="gate",
         gateway=AlwaysUnknownOpen,
     ),
     Faulty(
         name="freeze-does-not-close",
         sentence="The gate stays open when every entry is frozen.",
         requirement="GATE-03",
+        tier="gate",
         gateway=FreezeIsLate,
     ),
-    Faulty(name="never-opens", sentence="The gate never opens.", requirement="GATE-04", gateway=NeverOpens),
+    Faulty(
+        name="never-opens", sentence="The gate never opens.", requirement="GATE-04", tier="gate", gateway=NeverOpens
+    ),
     Faulty(
         name="active-beats-freeze",
         sentence="One active entry opens the gate over a frozen one.",
         requirement="GATE-05",
+        tier="gate",
         gateway=ActiveBeatsFreeze,
     ),
     Faulty(
         name="override-opens-in-gap",
         sentence="A manual unfreeze opens the gate during a gap.",
         requirement="GATE-07",
+        tier="gate",
         gateway=OverrideOpensInGap,
     ),
     Faulty(
@@ -326,6 +335,7 @@ FAULTY = (
         name="old-run-moves-gate",
         sentence="An older run that is open opens the newer one.",
         requirement="RUN-02",
+        tier="gate",
         gateway=OldRunMovesGate,
     ),
     Faulty(

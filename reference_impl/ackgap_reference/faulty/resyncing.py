@@ -210,6 +210,7 @@ FAULTY = (
         name="replays-covered",
         sentence="Shows covered events that come late.",
         requirement="SYNC-04",
+        tier="relay",
         gateway=ReplaysCovered,
     ),
     Faulty(
@@ -240,6 +241,7 @@ FAULTY = (
         name="accepts-stale",
         sentence="Accepts a snapshot older than what is applied.",
         requirement="SYNC-10",
+        tier="relay",
         gateway=AcceptsStale,
     ),
     Faulty(
@@ -251,7 +253,13 @@ FAULTY = (
     Faulty(
         name="retry-storm", sentence="Tries again every few milliseconds.", requirement="SYNC-13", gateway=RetryStorm
     ),
-    Faulty(name="equal-opens", sentence="Opens the gate on an equal hash.", requirement="SYNC-14", gateway=EqualOpens),
+    Faulty(
+        name="equal-opens",
+        sentence="Opens the gate on an equal hash.",
+        requirement="SYNC-14",
+        tier="gate",
+        gateway=EqualOpens,
+    ),
     Faulty(
         name="answer-undoes",
         sentence="A late answer undoes what was applied meanwhile.",
@@ -262,6 +270,7 @@ FAULTY = (
         name="snapshot-leaves-gate",
         sentence="The gate stays closed after an open snapshot.",
         requirement="GATE-06",
+        tier="gate",
         gateway=SnapshotLeavesGate,
     ),
     Faulty(
