@@ -78,6 +78,11 @@ def judged(contract: Contract) -> list[Requirement]:
     return [r for r in contract.requirements.values() if r.status == "active" and r.role == "gateway"]
 
 
+def _demanded(requirement: Requirement, faulty: Mapping[str, Any]) -> bool:
+    """Whether the requirement must have killers: those about faults only once a faulty Gateway was written for them."""
+    return requirement.profile != "resilience" or any(row.requirement == requirement.id for row in faulty.values())
+
+
 def tabulate(
     contract: Contract,
     trials: Sequence[Trial],
@@ -103,6 +108,7 @@ def tabulate(
     requirements = [r.id for r in judged(contract)]
     killers = {r: tuple(row.name for row in rows if row.own is not None and row.requirement == r) for r in requirements}
     lone = {r: tuple(row.name for row in rows if row.lone and row.requirement == r) for r in requirements}
+    demanded = [r.id for r in judged(contract) if whole and not service and _demanded(r, faulty)]
     kills = {row.name: set(row.scenarios) for row in rows if row.scenarios}
     only = {s: tuple(n for n, where in kills.items() if where == {s}) for s in scenarios}
     killing = set().union(*kills.values()) if kills else set()
@@ -119,11 +125,11 @@ def tabulate(
         problems=(
             *_survived(rows),
             *_accused(strangers, by_name, patient=service),
-            *(f"{r} convicts no faulty Gateway" for r in requirements if whole and not service and not killers[r]),
+            *(f"{r} convicts no faulty Gateway" for r in demanded if not killers[r]),
             *(
                 f"{r} has no faulty Gateway that it alone convicts"
-                for r in requirements
-                if whole and not service and r in musts and killers[r] and not lone[r]
+                for r in demanded
+                if r in musts and killers[r] and not lone[r]
             ),
         ),
     )

@@ -10,6 +10,7 @@ Tiers = tuple[str, ...]
 # What a target may offer; every one of them has the ACK topic.
 TIER_SETS: tuple[Tiers, ...] = (("ack",), ("ack", "relay"), ("ack", "gate"), ("ack", "relay", "gate"))
 ALL_TIERS = TIER_SETS[-1]
+CERTIFIED = ("resync", "resilience")  # the profiles for which a strange Gateway has to get its certificate
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +35,7 @@ class Trial:
     kind: Kind
     kills: Mapping[str, tuple[Kill, ...]]
     by_tiers: Mapping[Tiers, frozenset[str]]
-    exit_code: int = 0  # of a certification with the profile resync, for a strange one
+    exit_code: int = 0  # of a certification, for a strange one
     why: str = ""
     seconds: float = 0.0
 

@@ -12,17 +12,19 @@ from ackgap.oracle.judge import Judgement
 from ackgap.report.conclusion import PlayedScenario, Question, conclude
 from ackgap.scenario import catalogue
 from ackgap.selfcheck.judging import WatchedJudge
-from ackgap.selfcheck.trial import ALL_TIERS, TIER_SETS, Kill, Kind, Tiers, Trial
+from ackgap.selfcheck.trial import ALL_TIERS, CERTIFIED, TIER_SETS, Kill, Kind, Tiers, Trial
 from ackgap.target.core import CoreFactory
 from ackgap.target.reference import reference
 
+FAULT_GROUPS = ("FLT", "OBS")
 JUDGED_AGAIN = 6  # scenarios per requirement that are judged again with fewer tiers
 
 
-def plan_of(contract: Contract, *, seed: int) -> Plan:
-    """Every scenario in every setting of the reference."""
+def plan_of(contract: Contract, *, seed: int, faults: bool = True) -> Plan:
+    """Every scenario in every setting of the reference; without `faults` those of the groups FLT and OBS are left out."""
     settings = settings_of(reference(), contract.constants, gap_timeout_ms=None)
-    return make_plan(catalogue.scenarios(contract, seed=seed), settings, run_id="selfcheck", seed=seed)
+    scenarios = [s for s in catalogue.scenarios(contract, seed=seed) if faults or s.group not in FAULT_GROUPS]
+    return make_plan(scenarios, settings, run_id="selfcheck", seed=seed)
 
 
 class VirtualTrial:
@@ -78,7 +80,7 @@ class VirtualTrial:
         return frozenset(r for r, f in judge.finish().findings.items() if f.verdict == "fail")
 
     def _certified(self, judgement: Judgement) -> tuple[int, str]:
-        """Exit code and words of a certification with the profile resync."""
+        """Exit code and words of a certification."""
         played = [
             PlayedScenario(
                 id=cast.scenario.id, setting=planned.setting.name, world_id="", duration_s=0.0, complete=True,
@@ -87,7 +89,7 @@ class VirtualTrial:
             for planned in self.plan.instances
             for cast in planned.casts
         ]  # fmt: skip
-        conclusion = conclude(self.contract, judgement, played, Question())
+        conclusion = conclude(self.contract, judgement, played, Question(profiles=CERTIFIED))
         return int(conclusion.exit_code), conclusion.why
 
 

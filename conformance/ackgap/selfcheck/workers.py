@@ -14,7 +14,7 @@ from ackgap.contract import load
 from ackgap.harness.plan import Plan
 from ackgap.selfcheck.service import run_service
 from ackgap.selfcheck.trial import Kill, Kind, Trial
-from ackgap.selfcheck.virtual import VirtualTrial, plan_of
+from ackgap.selfcheck.virtual import FAULT_GROUPS, VirtualTrial, plan_of
 from ackgap.target.faulty import catalogue, strange_catalogue
 
 Told = Callable[[int], None]
@@ -50,7 +50,9 @@ def run_one(job: Job) -> Trial:
     if job.service:
         return run_service(job.kind, job.name, job.kills, seed=job.seed)
     factory = (catalogue() if job.kind == "faulty" else strange_catalogue())[job.name]
-    trial = VirtualTrial(name=job.name, kind=job.kind, factory=factory, plan=_plan(job.seed), seed=job.seed)
+    faults = job.kind == "strange" or factory.requirement.startswith(FAULT_GROUPS)
+    plan = _plan(job.seed, faults)
+    trial = VirtualTrial(name=job.name, kind=job.kind, factory=factory, plan=plan, seed=job.seed)
     done = trial.run(silenced=job.silenced)
     del trial
     gc.collect()
@@ -84,5 +86,5 @@ def _told(trial: Trial, number: int, told: Told) -> Trial:
 
 
 @functools.cache
-def _plan(seed: int) -> Plan:
-    return plan_of(load(), seed=seed)
+def _plan(seed: int, faults: bool) -> Plan:
+    return plan_of(load(), seed=seed, faults=faults)
