@@ -7,7 +7,7 @@ import logging
 import os
 import sqlite3
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -22,6 +22,7 @@ from ackgap_reference.service.metrics import Metrics
 from ackgap_reference.service.relay import RelayHub
 from ackgap_reference.service.resync import ResyncClient
 from ackgap_reference.service.settings import Settings
+from ackgap_reference.service.standstill import watch
 from ackgap_reference.service.state import StateStore
 from ackgap_reference.stream import BUFFER_LIMIT
 
@@ -55,6 +56,7 @@ class GatewayService:
         self.open_acks: dict[int, int | None] = {}
         self.timer: asyncio.TimerHandle | None = None
         self.stopping = False
+        self.watching: asyncio.Task[None] | None = None
         self.drained = asyncio.Event()
         loop = asyncio.get_running_loop()
         self.loop = loop
@@ -91,12 +93,16 @@ class GatewayService:
             self.state.restore(self.core, time.monotonic_ns())
         await self.http.start(self.settings.http_host, self.settings.http_port)
         self.consumer.start()
+        if hasattr(self.core, "relay_stalled"):
+            self.watching = asyncio.create_task(watch(self.relay.transports, self._clients_changed))
         self._perform(())
         log.info("listening", extra={"host": self.settings.http_host, "port": self.http.port})
 
     async def stop(self) -> None:
         """Stop reading, let open ACKs through, commit, leave."""
         self.stopping = True
+        if self.watching is not None:
+            self.watching.cancel()
         self.consumer.stopping.set()
         if self.open_acks:
             with contextlib.suppress(TimeoutError):
@@ -151,6 +157,11 @@ class GatewayService:
     def _failed(self, token: int, reason: str) -> None:
         log.info("resync request failed", extra={"reason": reason})
         self._perform(self.core.http_failed(token, reason, time.monotonic_ns()))
+
+    def _clients_changed(self, stalled: bool) -> None:
+        """For a core that wants to know how its clients downstream are doing."""
+        tell: Callable[[bool, int], list[Any]] = self.core.relay_stalled  # type: ignore[attr-defined]
+        self._perform(tell(stalled, time.monotonic_ns()))
 
     def _tick(self) -> None:
         self.timer = None

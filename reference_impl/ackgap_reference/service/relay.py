@@ -14,6 +14,7 @@ SEND_TIMEOUT_S = 5.0
 @dataclass(slots=True, eq=False)
 class _Client:
     socket: web.WebSocketResponse
+    transport: asyncio.BaseTransport | None = None
     queue: "asyncio.Queue[str]" = field(default_factory=lambda: asyncio.Queue(QUEUE_FRAMES))
     dropped: bool = False
 
@@ -39,7 +40,7 @@ class RelayHub:
         """Serve one client until it goes or is dropped."""
         socket = web.WebSocketResponse(heartbeat=30, max_msg_size=4096, compress=False)
         await socket.prepare(request)
-        client = _Client(socket)
+        client = _Client(socket, request.transport)
         self.clients.add(client)
         self.metrics.relay_clients.set(len(self.clients))
         reader = asyncio.create_task(self._discard_input(socket))
@@ -60,6 +61,10 @@ class RelayHub:
             if request.transport is not None and client.dropped:
                 request.transport.abort()
         return socket
+
+    def transports(self) -> list[asyncio.BaseTransport]:
+        """The connections of all clients."""
+        return [client.transport for client in self.clients if client.transport is not None]
 
     async def close(self) -> None:
         """Say goodbye to everyone."""
