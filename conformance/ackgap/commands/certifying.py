@@ -1,11 +1,8 @@
 """`ackgap certify` and `ackgap recheck`."""
 
 import asyncio
-import contextlib
 import json
-import os
 import sys
-import threading
 from pathlib import Path
 
 import click
@@ -160,9 +157,3 @@ def recheck(bundle: Path, quiet: bool, shape: str) -> None:
     for difference in differences:
         print(f"ackgap: differs: {difference}", file=sys.stderr)
     sys.exit(int(Exit.KIT) if differences else report["exit_code"])
-
-
-def _wait_for_enter(where: str) -> None:
-    """Leave everything running until a person has seen enough; without a person (no input), go on at once."""
-    print(f"ackgap: kept running:\n{harmless(where)}\npress Enter to take it down", file=sys.stderr, flush=True)
-    sys.stdin.readline()

@@ -7,7 +7,7 @@ from dataclasses import replace
 from ackgap.contract import Contract, load
 from ackgap.harness.plan import Plan, make_plan, settings_of
 from ackgap.harness.virtual import VirtualRun
-from ackgap.history import FaultChanged, FrameSeen, GateSeen, InstanceStarted, Observation, ScenarioBegan
+from ackgap.history import FaultChanged, FrameSeen, GateSeen, InstanceStarted, Observation, RelayChanged, ScenarioBegan
 from ackgap.oracle.judge import Judgement
 from ackgap.report.conclusion import PlayedScenario, Question, conclude
 from ackgap.scenario import catalogue
@@ -98,9 +98,13 @@ def narrowed(history: Iterable[Observation], tiers: Sequence[str]) -> Iterable[O
     for observation in history:
         if isinstance(observation, InstanceStarted):
             yield replace(observation, tiers=tuple(tiers))
-        elif (isinstance(observation, FrameSeen | FaultChanged) and "relay" not in tiers) or (
-            isinstance(observation, GateSeen) and "gate" not in tiers
-        ):
-            continue
-        else:
+        elif not _hidden(observation, tiers):
             yield observation
+
+
+def _hidden(observation: Observation, tiers: Sequence[str]) -> bool:
+    """Whether this could not have been recorded with these tiers."""
+    of_relay = isinstance(observation, FrameSeen | RelayChanged) or (
+        isinstance(observation, FaultChanged) and observation.fault == "relay_client_stalled"
+    )
+    return (of_relay and "relay" not in tiers) or (isinstance(observation, GateSeen) and "gate" not in tiers)
