@@ -9,7 +9,7 @@ from ackgap.harness.run import Progress
 from ackgap.scenario import catalogue as scenarios
 from ackgap.selfcheck.matrix import Matrix, tabulate
 from ackgap.selfcheck.service import chosen
-from ackgap.selfcheck.trial import Kill, Kind, Trial
+from ackgap.selfcheck.trial import Kind, Trial
 from ackgap.selfcheck.workers import Job, run_all
 from ackgap.target.faulty import PREFIX, catalogue, strange_catalogue
 
@@ -62,16 +62,18 @@ def selfcheck(order: Order) -> Checked:
 
 
 def _as_services(order: Order, virtual: list[Trial]) -> list[Trial]:
-    """The same Gateways as processes, the faulty ones in the scenarios that killed them in virtual time."""
+    """The same Gateways as processes: the faulty ones in the scenarios that killed them in virtual time, the strange ones
+    in all scenarios that kill a faulty one soonest (in the whole suite if no faulty one is run)."""
     faulty = catalogue()
+    mine = {
+        t.name: chosen(t, (faulty[t.name].requirement, *faulty[t.name].also)) for t in virtual if t.kind == "faulty"
+    }
+    sharp = tuple({(k.scenario, k.setting): k for kills in mine.values() for k in kills[:1]}.values())
     jobs = []
     for trial in virtual:
-        kills: tuple[Kill, ...] = ()
-        if trial.kind == "faulty":
-            row = faulty[trial.name]
-            kills = chosen(trial, (row.requirement, *row.also))
-            if not kills:
-                continue
+        kills = sharp if trial.kind == "strange" else mine[trial.name]
+        if trial.kind == "faulty" and not kills:
+            continue
         jobs.append(Job(kind=trial.kind, name=trial.name, service=True, kills=kills, seed=order.seed))
     workers = order.jobs or SERVICES_AT_ONCE
     return run_all(jobs, workers=workers, told=_telling(order, "playing services", len(jobs)))

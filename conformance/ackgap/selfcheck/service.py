@@ -77,7 +77,8 @@ async def _run(kind: Kind, name: str, kills: Sequence[Kill], seed: int) -> Trial
     kills_seen = judge.kills()
     code, why = 0, ""
     if kind == "strange":
-        conclusion = conclude(contract, judgement, _played(plan, result), Question(profiles=CERTIFIED))
+        question = Question(profiles=CERTIFIED, partial=bool(kills))
+        conclusion = conclude(contract, judgement, _played(plan, result), question)
         code, why = int(conclusion.exit_code), conclusion.why
     return Trial(
         name=name, kind=kind, kills=kills_seen, by_tiers={ALL_TIERS: frozenset(kills_seen)}, exit_code=code, why=why,
