@@ -3,15 +3,16 @@
 import fnmatch
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 from ackgap.contract import Contract, ContractError, load
 from ackgap.harness.run import Progress
 from ackgap.scenario import catalogue as scenarios
 from ackgap.selfcheck.matrix import Matrix, tabulate
-from ackgap.selfcheck.service import chosen
+from ackgap.selfcheck.service import chosen, measured
 from ackgap.selfcheck.trial import Kind, Trial
 from ackgap.selfcheck.workers import Job, run_all
-from ackgap.target.faulty import PREFIX, catalogue, strange_catalogue
+from ackgap.target.faulty import PREFIX, catalogue, service_only, strange_catalogue
 
 SERVICES_AT_ONCE = 4
 
@@ -48,12 +49,14 @@ def selfcheck(order: Order) -> Checked:
         *(("faulty", n) for n in faulty if _wanted(n, order.only)),
         *(("strange", n) for n in strange if _wanted(PREFIX + n, order.only)),
     ]
-    if not names:
+    if not names and not (order.service and any(_wanted(n, order.only) for n in service_only())):
         raise ContractError(f"--only {' '.join(order.only)}: no shipped Gateway has such a name")
     jobs = [Job(kind=kind, name=name, seed=order.seed, silenced=order.without) for kind, name in names]
     trials = run_all(jobs, workers=order.jobs, told=_telling(order, "playing", len(jobs)))
     if order.service:
-        trials = _as_services(order, trials)
+        pages = {n: row for n, row in service_only().items() if _wanted(n, order.only)}
+        trials = _as_services(order, contract, trials, pages)
+        faulty = {**faulty, **pages}
     matrix = tabulate(
         contract, trials, faulty=faulty, strange=strange, whole=not order.only, service=order.service,
         scenarios=[s.id for s in scenarios.scenarios(contract, seed=order.seed)],
@@ -61,7 +64,7 @@ def selfcheck(order: Order) -> Checked:
     return Checked(contract=contract, matrix=matrix, trials=tuple(trials))
 
 
-def _as_services(order: Order, virtual: list[Trial]) -> list[Trial]:
+def _as_services(order: Order, contract: Contract, virtual: list[Trial], pages: dict[str, Any]) -> list[Trial]:
     """The same Gateways as processes: the faulty ones in the scenarios that killed them in virtual time, the strange ones
     in all scenarios that kill a faulty one soonest (in the whole suite if no faulty one is run)."""
     faulty = catalogue()
@@ -75,6 +78,10 @@ def _as_services(order: Order, virtual: list[Trial]) -> list[Trial]:
         if trial.kind == "faulty" and not kills:
             continue
         jobs.append(Job(kind=trial.kind, name=trial.name, service=True, kills=kills, seed=order.seed))
+    jobs += [
+        Job(kind="faulty", name=name, service=True, kills=measured(contract, row.requirement), seed=order.seed)
+        for name, row in pages.items()
+    ]
     workers = order.jobs or SERVICES_AT_ONCE
     return run_all(jobs, workers=workers, told=_telling(order, "playing services", len(jobs)))
 

@@ -32,6 +32,18 @@ def chosen(trial: Trial, requirements: Iterable[str]) -> tuple[Kill, ...]:
     return tuple(picked.values())
 
 
+def measured(contract: Contract, requirement: str) -> tuple[Kill, ...]:
+    """The scenarios for what shows only on a metrics page, which nothing in virtual time has."""
+    settings = settings_of(find(f"{PREFIX}re-acks"), contract.constants, gap_timeout_ms=None)
+    plan = make_plan(catalogue.scenarios(contract), settings, run_id="selfcheck", seed=1)
+    return tuple(
+        Kill(requirement=requirement, scenario=cast.scenario.id, setting=planned.setting.name, after_ms=0, deliveries=0)
+        for planned in plan.instances
+        for cast in planned.casts
+        if requirement in cast.scenario.exercises
+    )
+
+
 def plan_for(contract: Contract, kills: Sequence[Kill], *, seed: int) -> Plan:
     """Those scenarios in those settings; all in all settings if none are named."""
     wanted = {(k.scenario, k.setting) for k in kills}
