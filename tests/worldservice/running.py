@@ -33,7 +33,7 @@ class Running:
 
     # --- process -----------------------------------------------------------------------------------------------
 
-    async def start(self, **env):
+    async def start(self, *, before=None, **env):
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         settings = {
@@ -41,7 +41,7 @@ class Running:
             "DATABASE": str(self.folder / "worlds.db"), "REHEARSALS": "true", "LOG_LEVEL": "warning", **env,
         }  # fmt: skip
         self.process = await asyncio.create_subprocess_exec(
-            *COMMAND, env={**os.environ, **settings}, stderr=asyncio.subprocess.PIPE
+            *COMMAND, env={**os.environ, **settings}, stderr=asyncio.subprocess.PIPE, preexec_fn=before
         )
         async with asyncio.timeout(20):
             while await self._ready() != 200:

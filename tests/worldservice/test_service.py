@@ -1,9 +1,12 @@
 """The reference WorldService as a process on a real broker."""
 
 import asyncio
+import contextlib
 import json
+import resource
 import signal
 
+import aiohttp
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, given, settings
@@ -394,6 +397,35 @@ def test_a_restart_goes_on_where_it_was_and_publishes_nothing_twice_with_other_c
             assert it.told("w") == told()
             assert (await it.metrics())['apply_total{result="completed"}'] == 1
             assert await it.stop() == 0
+
+    runner.run(body())
+
+
+def test_a_disk_that_is_full_ends_the_service_which_then_goes_on_from_what_was_written(runner, tmp_path):
+    def small_disk():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000))
+
+    async def body():
+        async with running(tmp_path) as it:
+            await it.stop()
+            await it.start(before=small_disk)
+            promised = []
+            with contextlib.suppress(aiohttp.ClientError):
+                for n in range(500):
+                    assert (await it.apply("w", f"r{n}", weight=n / 500))[0] == 202
+                    promised.append(f"r{n}")
+                    await it.ended("w", f"r{n}")
+            assert await asyncio.wait_for(it.process.wait(), 15) == 74
+            assert "cannot be written" in (await it.process.stderr.read()).decode()
+            await it.start()
+            for run in promised[-3:]:
+                ended = await it.ended("w", run)
+                assert (ended["state"], ended["published"]) == ("completed", 4)
+            await it.until(lambda: {(run, n) for run in promised for n in range(1, 5)} <= places(it))
+            assert len({v for v in it.values("w")}) == len(places(it))
+
+    def places(it):
+        return {(b["run_id"], b["sequence"]) for b in it.bodies("w")}
 
     runner.run(body())
 
