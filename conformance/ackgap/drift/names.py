@@ -30,6 +30,7 @@ _WORDS = {
     "one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9, "ten": 10,
     "fifteen": 15, "twenty": 20, "thirty": 30, "sixty": 60, "half": 0.5,
 }  # fmt: skip
+_ABOUT_SETTINGS = ("timeout", "time-out", "타임아웃", "enforced", "wait", "기다", "대기")
 _SECONDS_NAME = re.compile(r"(?:[-_. ](?i:s|secs?|seconds?)|(?<=[a-z])Sec(?:s|onds?)?)$")
 DURATION = re.compile(
     r"(?<![\w.])(?P<number>\d[\d_,]*(?:\.\d+)?|" + "|".join(_WORDS) + r")[ \t]?(?P<unit>"
@@ -53,11 +54,7 @@ class Setting:
 
     def mentioned(self, text: str) -> bool:
         """Whether a text may speak of the setting at all; cheap."""
-        lowered = text.lower()
-        return any(
-            word in lowered
-            for word in ("timeout", "time-out", "타임아웃", "enforced", "wait", "기다", "대기", self.stem)
-        )
+        return _mentions(text, self.stem)
 
     def in_seconds(self, name: str) -> bool:
         """Whether a spelling of the name says that its value is in seconds."""
@@ -89,6 +86,12 @@ class Names:
     fields: tuple[str, ...]
     rfc_sections: frozenset[int]
     language: Mapping[str, re.Pattern[str]]
+
+
+@functools.lru_cache(maxsize=16384)
+def _mentions(text: str, stem: str) -> bool:
+    lowered = text.lower()
+    return any(word in lowered for word in (*_ABOUT_SETTINGS, stem))
 
 
 def load_names(contract: Contract) -> Names:

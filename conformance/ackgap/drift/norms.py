@@ -113,8 +113,13 @@ class Norms:
 
     def is_subject(self, text: str) -> bool:
         """Whether a text may speak of a norm at all; cheap."""
-        lowered = text.lower()
-        return any(word in lowered for word in self.subjects)
+        return _holds_any(text, self.subjects)
+
+
+@functools.lru_cache(maxsize=16384)
+def _holds_any(text: str, words: tuple[str, ...]) -> bool:
+    lowered = text.lower()
+    return any(word in lowered for word in words)
 
 
 def load_norms(folder: Path | None = None) -> Norms:

@@ -23,7 +23,7 @@ _QUOTATION = re.compile(
 )
 _END = re.compile(r"[.!?\u3002\uff1f\uff01]+[\"'\u201d\u2019)\]*_]*(?=\s|$)|\n")
 _ABBREVIATION = re.compile(
-    r"(?:\b(?:e\.g|i\.e|etc|vs|cf|no|nos|sec|approx|resp|fig|ca|incl|[A-Z])|^\s*\d{1,3})\.$", re.IGNORECASE
+    r"(?:\b(?:e\.g|i\.e|etc|vs|cf|no|nos|sec|approx|resp|fig|ca|incl|(?-i:[A-Z]))|^\s*\d{1,3})\.$", re.IGNORECASE
 )
 _HANGUL = re.compile("[\uac00-\ud7a3\u3131-\u318e]")
 _NAME_IN_CODE = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+){2,}")

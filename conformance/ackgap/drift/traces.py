@@ -12,6 +12,9 @@ LONGEST = 3
 """Letters in a run."""
 
 
+_WORD = re.compile(r"[a-z0-9_]+")
+
+
 class Traces:
     """An index of patterns. Answers are bit masks: bit n stands for the n-th name."""
 
@@ -37,6 +40,8 @@ class Traces:
         runs = set(text)
         runs.update([text[n : n + 2] for n in range(len(text) - 1)])
         runs.update([text[n : n + 3] for n in range(len(text) - 2)])
+        for word in set(_WORD.findall(text)):
+            runs.update((" " + word[:1], " " + word[:2], " " + word[:3]))
         for run in runs:
             mask |= get(run, 0)
         return mask
@@ -64,15 +69,29 @@ def met(possible: int, needs: tuple[int, ...]) -> bool:
 def _runs_of(pattern: re.Pattern[str]) -> frozenset[str] | None:
     """Runs of which one occurs in every match; None if there are none, or if this Python does not tell."""
     try:
-        from re import _parser  # type: ignore[attr-defined]  # noqa: PLC0415  (an inner part of the library, used if it is there)
-
-        return _of_sequence(list(_parser.parse(pattern.pattern, pattern.flags)))
+        return _of_sequence(list(_parsed(pattern.pattern, pattern.flags)))
     except Exception:
         return None
 
 
-def _of_sequence(nodes: list[Any]) -> frozenset[str] | None:
-    """The best demand of a sequence: a run of letters, or the demands of one of its groups."""
+def _parsed(pattern: str, flags: int) -> Any:
+    from re import _parser  # type: ignore[attr-defined]  # noqa: PLC0415  (an inner part of the library, used if it is there)
+
+    return _parser.parse(pattern, flags)
+
+
+try:
+    _BEGINS_WORD = str(_parsed(r"(?<![A-Za-z0-9_])x", re.IGNORECASE)[0][1])
+    """How the library writes down that no letter, digit or underscore stands before."""
+except Exception:
+    _BEGINS_WORD = ""
+
+
+def _of_sequence(nodes: list[Any], *, opens: bool = False) -> frozenset[str] | None:
+    """The best demand of a sequence: a run of letters, or the demands of one of its groups.
+
+    `opens` is set where the sequence begins a word; its first letters then count as such, behind a blank.
+    """
     best: frozenset[str] | None = None
     letters = ""
     for node in [*nodes, (None, None)]:
@@ -81,25 +100,35 @@ def _of_sequence(nodes: list[Any]) -> frozenset[str] | None:
             letters += chr(node[1]).lower()
             continue
         if letters:
-            best = _better(best, frozenset({_cut(letters)}))
-            letters = ""
-        best = _better(best, _of_node(kind, node[1]))
+            best = _better(best, frozenset({_first(letters) if opens else _cut(letters)}))
+            letters, opens = "", False
+        if kind in {"ASSERT_NOT", "ASSERT", "AT"}:
+            opens = opens or (best is None and str(node[1]) == _BEGINS_WORD)
+            continue
+        best = _better(best, _of_node(kind, node[1], opens=opens))
+        opens = False
     return best
 
 
-def _of_node(kind: str, value: Any) -> frozenset[str] | None:
+def _of_node(kind: str, value: Any, *, opens: bool) -> frozenset[str] | None:
     if kind == "SUBPATTERN":
-        return _of_sequence(list(value[-1]))
+        return _of_sequence(list(value[-1]), opens=opens)
     if kind in {"MAX_REPEAT", "MIN_REPEAT", "POSSESSIVE_REPEAT"}:
-        return _of_sequence(list(value[2])) if value[0] > 0 else None
+        return _of_sequence(list(value[2]), opens=opens) if value[0] > 0 else None
     if kind == "ATOMIC_GROUP":
-        return _of_sequence(list(value))
+        return _of_sequence(list(value), opens=opens)
     if kind == "BRANCH":
-        parts = [_of_sequence(list(branch)) for branch in value[1]]
+        parts = [_of_sequence(list(branch), opens=opens) for branch in value[1]]
         return None if any(part is None for part in parts) else frozenset().union(*(part for part in parts if part))
     if kind == "IN" and all(str(item[0]).rpartition(".")[2] == "LITERAL" for item in value):
         return frozenset(chr(item[1]).lower() for item in value)
     return None
+
+
+def _first(letters: str) -> str:
+    """The first letters of a word behind a blank; a run that is no plain word is cut like any other."""
+    word = _WORD.match(letters)
+    return " " + word.group()[:LONGEST] if word else _cut(letters)
 
 
 def _cut(letters: str) -> str:
