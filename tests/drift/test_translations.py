@@ -63,6 +63,10 @@ def test_a_difference_is_found_and_both_places_are_named(documents, old, new, co
     assert all(f.related for f in documents.run("D4").findings)
 
 
+def test_a_name_may_be_marked_as_code_in_one_language_only(documents):
+    assert codes(documents, en=EN + "\nThe `ControlBus` keeps it.\n", ko=KO + "\nControlBus가 보관한다.\n") == []
+
+
 def test_a_section_that_is_missing_is_found(documents):
     assert "D4-headings" in {c for _, c in codes(documents, ko=KO[: KO.index("## ACK")])}
 

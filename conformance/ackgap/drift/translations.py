@@ -149,7 +149,8 @@ def _constants(
     path: str, counterpart: str, outlines: Mapping[str, Outline], lines: Mapping[str, tuple[str, ...]]
 ) -> Iterator[Finding]:
     there = {name for name, _, _ in outlines[counterpart].constants}
-    alone = [(name, at) for name, _, at in outlines[path].constants if name not in there]
+    text = "\n".join(lines[counterpart])
+    alone = [(name, at) for name, _, at in outlines[path].constants if name not in there and name not in text]
     for number, (name, at) in enumerate(alone[:SHOWN]):
         more = f" (and {len(alone) - SHOWN} more)" if number == SHOWN - 1 and len(alone) > SHOWN else ""
         code = "D4-endpoint" if "/" in name else "D4-constant"
