@@ -91,6 +91,7 @@ class SyncMonitor(Monitor):
         if first:
             late = any(
                 c.kind == "snapshot"
+                and c.firm  # one that was fetched for another run, or too early, need not have been taken
                 and message.sequence <= c.sequence
                 and c.t > stream.world.instance.restarted  # a restart may have forgotten the snapshot
                 and _came_behind(stream, c, event)
