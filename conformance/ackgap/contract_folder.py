@@ -36,8 +36,11 @@ def open_folder(path: Path) -> Contract:
     for name in NEEDED:
         if not (root / name).is_file():
             raise ContractError(f"{root / name}: is missing; a contract folder is a whole copy of the kit's schemas/")
-    if not any((root / "scenarios").rglob("*.yaml")):
+    scenarios = list((root / "scenarios").rglob("*.yaml"))
+    if not scenarios:
         raise ContractError(f"{root / 'scenarios'}: holds no scenario; copy the folder with everything below it")
+    for scenario in scenarios:
+        _sized(scenario)
     documents = parsed_files(root)
     _constants(documents["contract.yaml"], root / "contract.yaml")
     _schemas(documents, root)
@@ -52,8 +55,7 @@ def parsed_files(root: Path) -> dict[str, Any]:
     for path in sorted([*root.glob("*.json"), *root.glob("*.yaml")]):
         if not path.is_file():
             continue
-        if path.stat().st_size > FILE_LIMIT:
-            raise ContractError(f"{path}: larger than {FILE_LIMIT >> 20} MiB; no file of a contract is")
+        _sized(path)
         found[path.name] = _json(path) if path.suffix == ".json" else load_yaml(path)
         _bounded(found[path.name], path)
         if not isinstance(found[path.name], dict):
@@ -79,6 +81,11 @@ def references(node: Any, where: str = "#") -> Iterator[tuple[str, str]]:
     elif isinstance(node, list):
         for index, child in enumerate(node):
             yield from references(child, f"{where}/{index}")
+
+
+def _sized(path: Path) -> None:
+    if path.is_file() and path.stat().st_size > FILE_LIMIT:
+        raise ContractError(f"{path}: larger than {FILE_LIMIT >> 20} MiB; no file of a contract is")
 
 
 def _json(path: Path) -> Any:

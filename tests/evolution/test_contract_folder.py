@@ -1,9 +1,12 @@
 """A folder of somebody else's making is checked whole; what is wrong is named with file and place; nothing is fetched."""
 
+import shutil
 import socket
 
 import pytest
+from click.testing import CliRunner
 
+from ackgap.cli import cli
 from ackgap.contract import ContractError, load, schemas_dir
 from ackgap.contract_folder import open_folder
 
@@ -80,6 +83,9 @@ def bomb(it):
         (bomb, r"bomb\.yaml: holds \d+ nodes"),
         (lambda it: (it.folder / "self.yaml").write_text("a: &a {b: *a}"), r"self\.yaml: an alias refers to the node"),
         (lambda it: (it.folder / "contract.yaml").unlink(), r"contract\.yaml: is missing"),
+        (lambda it: (it.folder / "big.yaml").write_bytes(b"x: " + b"y" * (9 << 20)), r"big\.yaml: larger than 8 MiB"),
+        (lambda it: (it.folder / "scenarios" / "big.yaml").write_bytes(b"y" * (9 << 20)), r"big\.yaml: larger than 8 MiB"),
+        (lambda it: shutil.rmtree(it.folder / "scenarios"), r"scenarios: holds no scenario"),
     ],
 )  # fmt: skip
 def test_broken_folders_are_refused_with_file_and_place(copied, change, said):
@@ -101,3 +107,18 @@ def test_no_folder_at_all_is_told(tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(ContractError, match=r"contract\.yaml: is missing"):
         open_folder(tmp_path / "empty")
+
+
+def test_a_link_that_leads_in_a_circle_is_not_followed_for_ever(copied):
+    it = copied()
+    (it.folder / "scenarios" / "loop").symlink_to(it.folder / "scenarios", target_is_directory=True)
+    assert open_folder(it.folder).digest == load().digest
+
+
+@pytest.mark.parametrize("arguments", [["contract", "diff", "shipped"], ["certify", "reference", "--contract"]])
+def test_commands_refuse_a_reference_to_the_network_with_exit_code_2(copied, arguments):
+    it = copied()
+    it.json("state-hash.schema.json", lambda d: d.update(allOf=[{"$ref": "http://127.0.0.1:9/x.json"}]))
+    refused = CliRunner().invoke(cli, [*arguments, str(it.folder)])
+    assert refused.exit_code == 2
+    assert "references are never fetched" in refused.stderr
