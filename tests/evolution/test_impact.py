@@ -228,6 +228,7 @@ def test_six_gateways_under_three_changed_contracts_in_seconds(copied, runs, nod
     for name in foreign:
         assert found[0][0][name]["resync"] == "undecided"
         assert found[1][0][name]["core"] == "loses"
+        assert {p.by for p in found[1][1][name].profiles} == {("MSG-01",)}
         assert found[2][0][name]["resync"] == "keeps"
         assert {p.before for p in found[0][1][name].profiles} == {"holds as far as played"}
     assert found[2][0]["acks-what-never-came"]["resync"] == "gains"

@@ -11,7 +11,7 @@ a history cannot tell under the changed contract is *undecided*, never failed:
 """
 
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -31,6 +31,7 @@ Standing = Literal["certified", "holds as far as played", "not certified", "unde
 Outcome = Literal["keeps", "loses", "gains", "undecided", "stays without"]
 GOOD = frozenset(["certified", "holds as far as played"])
 PATHS = ("state_hash_path", "snapshot_path")
+NAMED = 6  # scenarios named in a note
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -234,9 +235,12 @@ class _Comparison:
         yield from self._inputs()
         if not self.question.partial:
             played = {s["id"] for s in self.report["scenarios"]} | set(self.report["environment"].get("left_out", {}))
-            fresh = [s.id for s in catalogue.scenarios(self.new) if s.id not in played]
+            demanded = frozenset[str]().union(*(_demanded(self.new, name) for name in self.question.profiles))
+            known = catalogue.scenarios(self.new)
+            fresh = [s.id for s in known if s.id not in played and demanded & set(s.exercises)]
             if fresh:
-                yield f"scenarios that were never played against it: {', '.join(fresh)}"
+                more = f" and {len(fresh) - NAMED} more" if len(fresh) > NAMED else ""
+                yield f"scenarios that were never played against it: {', '.join(fresh[:NAMED])}{more}"
 
     def _inputs(self) -> Iterator[str]:
         """Whether what was delivered means the same to both contracts."""
@@ -282,15 +286,24 @@ def _outcome(before: Standing, after: Standing) -> Outcome:
 
 
 def _by(outcome: Outcome, rows: Sequence[Verdict], old: frozenset[str], new: frozenset[str]) -> tuple[str, ...]:
-    tests: dict[Outcome, Callable[[Verdict], bool]] = {
-        "loses": lambda v: (
-            v.requirement in new and v.level_after == "MUST" and v.after not in {"pass", "not_observable", "undecided"}
-        ),
-        "gains": lambda v: (
-            v.requirement in old and v.level_before == "MUST" and v.before not in {"pass", "not_observable"}
-        ),
-        "undecided": lambda v: v.requirement in new and v.level_after == "MUST" and v.after == "undecided",
-        "stays without": lambda v: v.requirement in new and v.level_after == "MUST" and v.after in {"fail", "waived"},
-        "keeps": lambda _: False,
-    }
-    return tuple(v.requirement for v in rows if tests[outcome](v))
+    failed, lacking = frozenset(["fail", "waived"]), frozenset(["not_exercised", "inconclusive"])
+
+    def among(wanted: frozenset[str]) -> tuple[str, ...]:
+        return tuple(
+            v.requirement for v in rows if v.requirement in new and v.level_after == "MUST" and v.after in wanted
+        )
+
+    match outcome:
+        case "loses":
+            return among(failed) or among(lacking)
+        case "undecided":
+            return among(frozenset(["undecided"]))
+        case "stays without":
+            return among(failed)
+        case "gains":
+            was = failed | lacking
+            return tuple(
+                v.requirement for v in rows if v.requirement in old and v.level_before == "MUST" and v.before in was
+            )
+        case "keeps":
+            return ()
