@@ -78,7 +78,7 @@ def judged(contract: Contract) -> list[Requirement]:
     return [r for r in contract.requirements.values() if r.status == "active" and r.role == "gateway"]
 
 
-def _of_faults(requirement: Requirement) -> bool:
+def of_faults(requirement: Requirement) -> bool:
     """Whether it speaks of faults, or of a metrics page, which only a service has."""
     return requirement.profile == "resilience" or not set(requirement.tiers) & set(ALL_TIERS)
 
@@ -109,7 +109,7 @@ def tabulate(
     killers = {r: tuple(row.name for row in rows if row.own is not None and row.requirement == r) for r in requirements}
     lone = {r: tuple(row.name for row in rows if row.lone and row.requirement == r) for r in requirements}
     # What holds under faults was given its faulty Gateways later, and a fault often breaks several requirements at once.
-    demanded = [r.id for r in judged(contract) if whole and not service and not _of_faults(r)]
+    demanded = [r.id for r in judged(contract) if whole and not service and not of_faults(r)]
     kills = {row.name: set(row.scenarios) for row in rows if row.scenarios}
     only = {s: tuple(n for n, where in kills.items() if where == {s}) for s in scenarios}
     killing = set().union(*kills.values()) if kills else set()

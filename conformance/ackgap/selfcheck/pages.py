@@ -78,7 +78,8 @@ def markdown(contract: Contract, matrix: Matrix, *, head: str = "") -> str:
         ),
         "## Requirements",
         "Faulty Gateways of each requirement; in bold those that no other MUST convicts. Every MUST needs one of them, or "
-        "it could go and nobody would notice.",
+        "it could go and nobody would notice; not so those of the group FLT, as one fault breaks several promises. What "
+        "shows only on a metrics page (OBS) has its faulty Gateways too; they are played with `--service`.",
         _table(
             ("requirement", "level", "faulty Gateways"),
             ((r.id, r.level, _killers(matrix, r.id)) for r in judged(contract)),

@@ -77,7 +77,9 @@ class VirtualTrial:
         for place, part in self.parts.items():
             for observation in narrowed(part, tiers) if place in chosen else ():
                 judge.observe(observation)
-        return frozenset(r for r, f in judge.finish().findings.items() if f.verdict == "fail")
+        judge.finish()
+        rows = self.contract.requirements
+        return frozenset(r for r in judge.kills() if set(tiers) & set(rows[r].tiers))
 
     def _certified(self, judgement: Judgement) -> tuple[int, str]:
         """Exit code and words of a certification."""

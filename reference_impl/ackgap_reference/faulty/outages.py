@@ -189,7 +189,7 @@ FAULTY = (
     Faulty(name="never-retries-ack", sentence="Never publishes again an ACK that failed.", requirement="FLT-03", gateway=NeverRetriesAck),
     Faulty(name="opens-in-outage", sentence="Opens the gate when resyncs keep failing.", requirement="FLT-04", tier="gate", gateway=OpensInOutage),
     Faulty(name="gives-up-resync", sentence="Stops asking after a few failed resyncs.", requirement="FLT-04", gateway=GivesUpResync),
-    Faulty(name="overtakes-slow-ack", sentence="Applies the next event when an ACK takes long.", requirement="FLT-08", tier="relay", gateway=OvertakesSlowAck),
+    Faulty(name="overtakes-slow-ack", sentence="Applies the next event when an ACK takes long.", requirement="FLT-08", tier="ack", gateway=OvertakesSlowAck),
     Faulty(name="storms-in-outage", sentence="Asks a failing WorldService without pause.", requirement="FLT-09", gateway=StormsInOutage),
     Faulty(name="believes-anything-in-the-end", sentence="Accepts another world's snapshot after a few failures.", requirement="FLT-10", gateway=BelievesAnythingInTheEnd),
     Faulty(name="holds-all-worlds-in-outage", sentence="One world's outage holds up all worlds.", requirement="FLT-11", gateway=HoldsAllWorldsInOutage),
