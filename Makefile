@@ -30,7 +30,7 @@ lint: setup
 	$(BIN)/lint-imports
 
 bench: setup
-	$(BIN)/python -m pytest -q tests/benchmarks --benchmark-only -o python_files='bench_*.py' $(ARGS)
+	$(BIN)/python -m pytest -q tests/benchmarks --benchmark-only -o timeout=0 -o python_files='bench_*.py' $(ARGS)
 
 agree: setup
 	$(BIN)/python -m tests.oracle.agreement --count $(or $(N),100000) $(ARGS)

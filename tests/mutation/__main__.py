@@ -6,10 +6,12 @@ a time as there are workers. Prints the score per module and writes the survivin
 
 import argparse
 import concurrent.futures
+import contextlib
 import fnmatch
 import os
 import random
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -41,6 +43,20 @@ def environment(copy):
     return {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, paths)), "PYTHONDONTWRITEBYTECODE": "1"}
 
 
+def execute(command, *, cwd, env, seconds):
+    """Run the tool for so long at most; what it has found by then is in its session."""
+    null = subprocess.DEVNULL
+    process = subprocess.Popen(command, cwd=cwd, env=env, stdout=null, stderr=null, start_new_session=True)
+    try:
+        process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        pass
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
 def run(module, folder, given):
     """Mutate one module. Returns (module, {outcome: number}, [diff of each survivor])."""
     copy = Path(tempfile.mkdtemp(prefix="copy-", dir=folder))
@@ -63,7 +79,7 @@ def run(module, folder, given):
         chosen = set(random.Random(given.seed).sample(jobs, min(given.sample or len(jobs), len(jobs))))
         for job in set(jobs) - chosen:
             database.set_result(job, WorkResult(worker_outcome=WorkerOutcome.SKIPPED))
-    subprocess.run([*tool, "exec", config, session], cwd=copy, env=environment(copy), check=True, capture_output=True)
+    execute([*tool, "exec", config, session], cwd=copy, env=environment(copy), seconds=given.seconds)
     counts, survivors = {"mutants": len(jobs), "killed": 0, "survived": 0, "incompetent": 0}, []
     with use_db(session) as database:
         for job, result in database.results:
@@ -82,9 +98,11 @@ def main():
     parser.add_argument("--sample", type=int, default=0, help="mutants per module, 0 for all")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--seconds", type=float, help="for one module at most; what was not reached is left out")
     parser.add_argument("--timeout", type=int, default=120, help="seconds for the tests of one mutant")
     parser.add_argument("--out", type=Path, default=Path("ackgap-out/mutants.txt"))
     given = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     modules = [m for m in MODULES if any(fnmatch.fnmatchcase(m, g) for g in given.modules)]
     given.out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="ackgap-mutants-") as name, given.out.open("w") as out:
