@@ -131,3 +131,10 @@ def test_an_event_above_every_snapshot_must_be_shown_when_it_is_acked():
 def test_duplicates_confirmed_at_the_same_moment_are_judged():
     steps = ({"deliver": [1, 2, 3, 4]}, {"settle": "all"}, {"deliver": {"event": 4, "copies": 3}}, {"settle": "all"})
     assert verdicts(played(build, *steps))["DUP-01"] == "pass"
+
+
+def test_a_timer_that_runs_too_long_convicts():
+    def late(*, gap_timeout_ms, resync_enforced, seed):
+        return build(gap_timeout_ms=gap_timeout_ms + 1000, resync_enforced=resync_enforced, seed=seed)
+
+    assert convicted(played(late, {"deliver": [1, 3]}, {"settle": "all"}, {"wait": {"timeouts": 1.8}})) == {"GAP-04"}
