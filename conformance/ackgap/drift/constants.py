@@ -154,6 +154,8 @@ def _duration_claim(
     text = sentence.text
     language = names.language
     durations = [d for d in DURATION.finditer(text) if _is_value(d, setting, text)]
+    if not durations:
+        return None
     around = _surroundings(sentence)
     stated = language["default"].search(text)
     if language["not_default"].search(text):

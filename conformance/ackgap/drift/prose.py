@@ -54,6 +54,7 @@ def korean(text: str) -> bool:
     return _HANGUL.search(text) is not None
 
 
+@functools.lru_cache(maxsize=16384)
 def bare(text: str) -> str:
     """A text without inline markup, on one line."""
     return _strip(text)[0]

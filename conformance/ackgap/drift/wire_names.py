@@ -41,6 +41,7 @@ _ALIASES = {
     "seq": "sequence", "seq_no": "sequence", "sequence_no": "sequence", "sequence_number": "sequence", "require_ack": "requires_ack",
     "needs_ack": "requires_ack", "ack_required": "requires_ack", "idempotence_key": "idempotency_key", "idempotent_key": "idempotency_key",
 }  # fmt: skip
+_ALIAS = re.compile("|".join(_ALIASES))
 _MESSAGE = re.compile(
     r"ActivationUpdated|ActivationAck|\bACKs?\b|activation|이벤트|\bevents?\b|메시지|message|envelope|스트림|stream"
 )
@@ -199,6 +200,8 @@ class _Names:
                     )
 
     def _phases(self) -> Iterator[Finding]:
+        if "`" not in self.text or not _PHASE_LIST.search(self.text):
+            return
         known = {*self.names.phases, *self.names.not_phases}
         for match in _ASSIGNED_PHASE.finditer(self.text):
             if (
@@ -207,8 +210,6 @@ class _Names:
                 and "`" in self.text
             ):
                 yield self._phase(match.start(1), match.end(1), match.group(1))
-        if not _PHASE_LIST.search(self.text):
-            return
         spans = list(_CODE.finditer(self.text))
         for run in _runs(spans, self.text):
             words = [w for s in run for w in re.split(r"\s*[|/]\s*", s.group(1).strip("\"'"))]
@@ -233,7 +234,7 @@ class _Names:
         )
 
     def _fields(self) -> Iterator[Finding]:
-        if not _MESSAGE.search(self.near):
+        if not _ALIAS.search(self.text) or not _MESSAGE.search(self.near):
             return
         spans = list(_CODE.finditer(self.text))
         ours = {s.group(1) for s in spans} & set(self.names.fields)
