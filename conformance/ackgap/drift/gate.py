@@ -1,5 +1,6 @@
 """The gate: all checks over a tree, with suppressions, baseline and changes taken into account."""
 
+import gc
 import multiprocessing
 import os
 import sys
@@ -308,6 +309,7 @@ _worker: list[Examiner] = []
 
 
 def _prepare(contract: Path | None) -> None:
+    gc.disable()  # a worker lives for seconds and makes no cycles, so looking for them is wasted
     _worker[:] = [Examiner(load_rules(contract))]
 
 
