@@ -4,7 +4,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 BROKER := conformance/ackgap/broker/main.go conformance/ackgap/broker/link.go conformance/ackgap/broker/go.mod conformance/ackgap/broker/go.sum
 
-.PHONY: setup certify test lint bench agree mutants crashes docs lock clean
+.PHONY: setup certify test lint bench agree mutants soak crashes docs lock clean
 
 setup: $(READY)
 
@@ -37,6 +37,9 @@ agree: setup
 
 mutants: setup
 	$(BIN)/python -m tests.mutation $(ARGS)
+
+soak: setup
+	$(BIN)/python -m tests.soak --runs $(or $(N),20) --load $(or $(LOAD),any) $(ARGS)
 
 lock:
 	uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --all-extras --no-header --no-annotate pyproject.toml -o requirements.lock

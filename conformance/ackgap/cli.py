@@ -8,6 +8,7 @@ from ackgap.commands.certifying import certify, recheck
 from ackgap.commands.contracting import contract
 from ackgap.commands.doctoring import doctor
 from ackgap.commands.drifting import drift
+from ackgap.commands.exploring import explore
 from ackgap.commands.initialising import init
 from ackgap.commands.looking import explain, requirements, scenarios
 from ackgap.commands.selfchecking import selfcheck
@@ -26,7 +27,7 @@ def cli() -> None:
     """
 
 
-for command in (certify, recheck, contract, validate, requirements, scenarios, explain, init, selfcheck, doctor, drift):
+for command in (certify, recheck, contract, validate, requirements, scenarios, explain, init, selfcheck, doctor, drift, explore):
     cli.add_command(command)
 
 

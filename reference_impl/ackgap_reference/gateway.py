@@ -20,6 +20,10 @@ from ackgap_reference.messages import Dropped, Entry, Event, ack, entry_of, read
 from ackgap_reference.stream import NS_PER_MS, Phase, Rules, State
 
 MAX_STREAMS = 20_000
+# What no decision depends on: counters, offsets, numbers of requests, jitter, and timers that the states tell as well.
+BOOKKEEPING = frozenset(
+    {"count", "dice", "number", "offsets", "places", "timers", "tokens", "constants", "observe_ack"}
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -217,6 +221,11 @@ class Gateway:
     def counters(self) -> Mapping[str, float]:
         """Counters by canonical name."""
         return dict(self.count)
+
+    def decides_by(self) -> Mapping[str, Any]:
+        """What further decisions depend on, fields of subclasses included; see `ackgap.target.core.GatewayCore`."""
+        kept = {name: value for name, value in vars(self).items() if name not in BOOKKEEPING}
+        return {**kept, "asked": sorted(self.tokens.values())}
 
     # --- inside ------------------------------------------------------------------------------------------------
 

@@ -137,7 +137,7 @@ def _offer(stream: Stream, document: dict[str, Any], *, t: int, firm: bool) -> N
         _note(stream, "unforced", t)
         return  # with the flag off nothing but the missing event helps a stream over its gap
     due = gap is not None and t >= gap.opened_sent + instance.timeout_ns
-    must = firm and (due or stream.suspended)
+    must = firm and (due or stream.suspended) and not _others_ask(stream)
     _note(stream, "good", t)
     cover = Cover(
         t=t, sequence=sequence, kind="snapshot", state_hash=document["state_hash"], entries=entries, firm=must
@@ -149,6 +149,11 @@ def _offer(stream: Stream, document: dict[str, Any], *, t: int, firm: bool) -> N
     extend_paths(stream)
     if must:
         _make_due(stream, cover)
+
+
+def _others_ask(stream: Stream) -> bool:
+    """Whether the request may have been sent for another run of the world: whose answer it is cannot be told then."""
+    return any(other is not stream and (other.gap or other.suspended) for other in stream.world.streams.values())
 
 
 def _make_due(stream: Stream, cover: Cover) -> None:
@@ -168,8 +173,8 @@ def _cover(stream: Stream, cover: Cover) -> None:
         del stream.covers[0]
     extend_frontier(stream)
     gap = stream.gap
-    if gap is None or cover.kind == "equal" or stream.frontier < gap.missing:
-        return
+    if gap is None or cover.kind == "equal" or cover.sequence < gap.missing:
+        return  # an equal hash may have moved the frontier past the hole; only what covers the hole closes the gap
     stream.gap, stream.mended = None, gap
     if not cover.firm:
         stream.suspended = True  # it may have been taken or not: nothing is due before a firm one

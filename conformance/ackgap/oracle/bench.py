@@ -1,12 +1,14 @@
 """The bench that the monitors share: contract, facts and ledger, and the words in which evidence is given."""
 
+import functools
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import jsonschema_rs
 
-from ackgap.contract import Contract
+from ackgap.contract import Contract, load
 from ackgap.history import Observation, to_line
 from ackgap.oracle.facts import NS_PER_MS, Instance, Stream, World
 from ackgap.oracle.ledger import Evidence, Ledger, Row
@@ -157,7 +159,7 @@ class Bench:
     # --- schemas -----------------------------------------------------------------------------------------------
 
     def _checker(self, name: str) -> Callable[[Any], bool]:
-        validator = self._compiled(name)
+        validator = _compiled(self.contract.folder, self.contract.digest, name)
 
         def check(document: Any) -> bool:
             try:
@@ -168,12 +170,12 @@ class Bench:
         return check
 
     def _explainer(self, name: str) -> Callable[[Any], str]:
-        fast, slow = self._checker(name), self.contract.validator(name)
+        fast = self._checker(name)
 
         def explain(document: Any) -> str:
             if fast(document):
                 return ""
-            error = next(iter(slow.iter_errors(document)), None)
+            error = next(iter(self.contract.validator(name).iter_errors(document)), None)
             if error is None:
                 return ""
             deepest = error
@@ -183,12 +185,14 @@ class Bench:
 
         return explain
 
-    def _compiled(self, name: str) -> Any:
-        schema: Any = self.contract.validator(name).schema
-        registry = jsonschema_rs.Registry(
-            [(uri, self.contract.registry.contents(uri)) for uri in self.contract.registry]
-        )
-        return jsonschema_rs.Draft202012Validator(schema, registry=registry)
+
+@functools.lru_cache(maxsize=64)
+def _compiled(folder: Path, digest: str, name: str) -> Any:
+    """A compiled schema of a contract folder; `digest` tells apart what the folder holds at different times."""
+    contract = load(folder)
+    schema: Any = contract.validator(name).schema
+    registry = jsonschema_rs.Registry([(uri, contract.registry.contents(uri)) for uri in contract.registry])
+    return jsonschema_rs.Draft202012Validator(schema, registry=registry)
 
 
 def _short(observation: Observation) -> Mapping[str, Any]:

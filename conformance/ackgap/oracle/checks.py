@@ -256,7 +256,8 @@ class Checks:
         )  # ACKs come in order: never any more
         if event.t <= instance.undisturbed_from and not overtaken:
             start, patience = max(start, instance.undisturbed_from), patience + FAULT_PATIENCE_MS
-        backlog = sum(1 for s in stream.events if s <= event.message.sequence and s not in stream.acked)
+        ahead = (s for s in stream.events if s <= event.message.sequence)
+        backlog = sum(1 for s in ahead if stream.acked.get(s, t) >= start)  # what was ACKed meanwhile took its time too
         return t >= start + int((patience + backlog * instance.round_trip_ms) * NS_PER_MS)
 
     def _missing_message(self, t: int, stream: Stream, event: Event) -> str:

@@ -167,8 +167,9 @@ def _duplicate(stream: Stream, known: Event, o: Delivered, message: Activation) 
 
 
 def _all_acked(stream: Stream) -> bool:
-    """Whether everything that may have been applied so far is ACKed or covered."""
-    covered = max((c.sequence for c in stream.covers), default=0)
+    """Whether everything that may have been applied so far is ACKed, or covered by what was taken for certain."""
+    taken = (c.sequence for c in stream.covers if c.firm or stream.highest_acked > c.sequence)
+    covered = max(taken, default=0)
     return all(s in stream.acked or s <= covered for s in stream.events if s <= stream.frontier)
 
 
@@ -179,12 +180,24 @@ def _fill_late(stream: Stream, o: Delivered, sequence: int) -> None:
         mended.filled, mended.filled_in_flight = o.t, bool(stream.world.open_requests)
 
 
+def _still_missing(stream: Stream, sequence: int) -> int:
+    """The next event that a hole lacks behind one that has come, for whoever did not go on at an equal hash; 0: none."""
+    end = max((c.sequence for c in stream.covers if c.kind == "equal"), default=0)
+    while sequence + 1 in stream.events:
+        sequence += 1
+    return sequence + 1 if sequence < end else 0
+
+
 def _fill(stream: Stream, gap: Gap, o: Delivered, sequence: int) -> None:
     world = stream.world
     instance = world.instance
     gap.filled = o.t
     gap.filled_in_flight = bool(world.open_requests)
     before = stream.frontier
+    if gap.equal and (missing := _still_missing(stream, sequence)):
+        gap.missing, gap.progress, gap.filled = missing, o.t, 0
+        extend_frontier(stream)
+        return
     if gap.equal:
         # Going on without the event was allowed, so nobody has to apply it now; those behind it were due either way.
         via, before = "fill", max(before, sequence)

@@ -77,7 +77,11 @@ Effect = PublishAck | HttpGet | Relay | Commit
 
 
 class GatewayCore(Protocol):
-    """A Gateway without I/O. Times are ns of one monotonic clock; all calls come from one thread, in time order."""
+    """A Gateway without I/O. Times are ns of one monotonic clock; all calls come from one thread, in time order.
+
+    A core may have a method `decides_by()` besides: any plain data that its further decisions depend on. `ackgap explore`
+    compares cores by it; without it, by everything they hold.
+    """
 
     def record(
         self, *, partition: int, offset: int, key: bytes | None, value: bytes | None, now: int
