@@ -54,13 +54,13 @@ class Tally:
         return "\n".join(lines)
 
 
-def targets(folder: Path) -> dict[str, str]:
-    """Every right Gateway that can be started here: name -> TARGET."""
+def targets(folder: Path, wanted: list[str]) -> dict[str, str]:
+    """Every right Gateway that can be started here, or those that are wanted: name -> TARGET."""
     found = {"reference": "reference", "tutorial": str(ROOT / "docs/tutorial/gateway.yaml")}
-    if shutil.which("npm") and shutil.which("node"):
+    if (not wanted or "node" in wanted) and shutil.which("npm") and shutil.which("node"):
         (folder / "node").mkdir()
         found["node"] = str(node_gateway(folder / "node") / "gateway.yaml")
-    if shutil.which("go"):
+    if (not wanted or "go" in wanted) and shutil.which("go"):
         (folder / "go").mkdir()
         build_go(go_sources(folder / "go"))
         found["go"] = str(folder / "go" / "gateway.yaml")
@@ -122,7 +122,7 @@ def main() -> int:
     options.out = options.out.resolve()
     tally = Tally()
     with tempfile.TemporaryDirectory(prefix="ackgap-soak-") as scratch:
-        known = targets(Path(scratch))
+        known = targets(Path(scratch), options.target)
         names = options.target or list(known)
         if unknown := set(names) - set(known):
             parser.error(f"--target {', '.join(sorted(unknown))}: cannot be started here; there are {', '.join(known)}")

@@ -172,6 +172,7 @@ class _Search:
             self._account()
             yield from self._pending()
             yield Schedule(enforced=True, streams=()), ()
+        self._account()
 
     def _pending(self) -> Steps:
         """What was found and not told yet; it stays known when the search stops before it comes to it."""
