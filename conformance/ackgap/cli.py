@@ -27,7 +27,20 @@ def cli() -> None:
     """
 
 
-for command in (certify, recheck, contract, validate, requirements, scenarios, explain, init, selfcheck, doctor, drift, explore):
+for command in (
+    certify,
+    recheck,
+    contract,
+    validate,
+    requirements,
+    scenarios,
+    explain,
+    init,
+    selfcheck,
+    doctor,
+    drift,
+    explore,
+):
     cli.add_command(command)
 
 

@@ -89,3 +89,15 @@ def test_a_slow_gateway_may_take_its_time_for_every_event_of_a_burst(contract, c
 def test_an_event_that_is_repeated_twice_at_one_moment_can_be_judged(contract):
     steps = [{"deliver": ["a.1", "a.2"]}, {"settle": "all"}, {"deliver": ["a.1", "a.1"]}, {"settle": "all"}]
     assert convicted(contract, play_virtually(build, [scenario(contract, steps=steps)], [DEFAULT])) == {}
+
+
+def test_a_fetch_may_belong_to_a_gap_that_was_mended_on_its_way(contract):
+    """Seen under load: the missing event and a new gap were sent between the probe's answer and the fetch."""
+    streams = {"a": {"plan": [*FOUR, "unfreeze alpha/long"]}}
+    steps = [
+        {"deliver": ["a.1", "a.2"]}, {"emit": ["a.3"]}, {"deliver": "a.4"}, {"wait": {"answered": "state_hash"}},
+        {"emit": ["a.3", "a.5"]}, {"deliver": ["a.3", "a.6"]}, {"settle": "all"}, {"deliver": "a.5"},
+    ]  # fmt: skip
+    assert (
+        convicted(contract, play_virtually(build, [scenario(contract, steps=steps, streams=streams)], [DEFAULT])) == {}
+    )
