@@ -1,3 +1,3 @@
 """Contract and conformance test kit for the ACK/Gap Resync RFC."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
