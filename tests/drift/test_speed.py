@@ -2,9 +2,10 @@
 
 import time
 
+from tests.drift.volume import write_documents
+
 from ackgap.drift.examined import Asked, Examiner
 from ackgap.drift.reading import load_rules
-from tests.drift.volume import write_documents
 
 
 def test_the_cost_is_linear(tmp_path, capsys):
