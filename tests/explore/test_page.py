@@ -2,8 +2,11 @@
 
 import re
 import shlex
+import signal
 import subprocess
+import time
 
+import psutil
 import pytest
 from tests.certifying import ACKGAP
 
@@ -78,3 +81,16 @@ def test_only_a_core_in_this_process_can_be_searched(tmp_path, contract):
     assert find_core(str(descriptor), contract).python == "mine:build"
     with pytest.raises(ContractError, match="starts a command"):
         find_core(str(schemas_dir().parent / "docs" / "tutorial" / "gateway.yaml"), contract)
+
+
+@pytest.mark.parametrize("sent", [signal.SIGKILL, signal.SIGINT])
+def test_no_worker_outlives_the_search(sent, tmp_path):
+    command = [*ACKGAP, "explore", "reference", "--exhaustive", "small", "--without-catalogue", "--jobs", "2"]
+    search = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    leader, deadline = psutil.Process(search.pid), time.monotonic() + 60
+    while len(workers := leader.children(recursive=True)) < 3 and time.monotonic() < deadline:
+        time.sleep(0.1)  # two workers and their resource tracker
+    search.send_signal(sent)
+    assert search.wait(60) == (-sent if sent is signal.SIGKILL else 130)
+    assert len(workers) >= 2
+    assert psutil.wait_procs(workers, timeout=60)[1] == []

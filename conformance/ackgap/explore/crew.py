@@ -5,6 +5,7 @@ import functools
 import multiprocessing
 import os
 import signal
+import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -50,7 +51,7 @@ class Crew:
             return
         if self.pool is None:
             context = multiprocessing.get_context("spawn")
-            self.pool = ProcessPoolExecutor(self.jobs, mp_context=context, initializer=_deaf)
+            self.pool = ProcessPoolExecutor(self.jobs, mp_context=context, initializer=_follow)
         waiting: deque[Future[Result]] = deque()
         for piece in work:
             waiting.append(self.pool.submit(task, piece))
@@ -72,6 +73,14 @@ class Crew:
         self.pool = None
 
 
-def _deaf() -> None:
-    """Ctrl-C is the business of the process that leads."""
+def _follow() -> None:
+    """Ctrl-C is the business of the process that leads; when that is gone, however it went, so is the worker."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_until_alone, daemon=True).start()
+
+
+def _until_alone() -> None:
+    leader = multiprocessing.parent_process()
+    if leader is not None:
+        leader.join()
+        os._exit(1)
