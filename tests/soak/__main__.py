@@ -6,6 +6,7 @@ picks. A `fail` is a wrong conviction: its results stay in the folder of the run
 """
 
 import argparse
+import os
 import random
 import shutil
 import sys
@@ -25,6 +26,9 @@ ROOT = Path(__file__).resolve().parents[2]
 WORDS = {0: "pass", 6: "inconclusive", 1: "fail"}
 SIDE_BY_SIDE = 2
 LIMIT_S = 400
+OUR_PYTHON = {
+    "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+}  # what `python3` of a descriptor is
 
 
 @dataclass
@@ -86,10 +90,10 @@ def one_run(
             str(number),
         )
         try:
-            run: Run = certify(target, *arguments, folder=folder, limit_s=LIMIT_S)
+            run: Run = certify(target, *arguments, folder=folder, env=OUR_PYTHON, limit_s=LIMIT_S)
         except AssertionError as error:
             return name, f"error: {error}", time.monotonic() - began
-        outcome = WORDS.get(run.code, "error")
+        outcome = WORDS.get(run.code, f"error: exit {run.code}")
         if outcome == "pass":
             shutil.rmtree(folder)
         elif outcome != "fail":
@@ -99,7 +103,7 @@ def one_run(
     with load(pressure, seed=options.seed + number), ThreadPoolExecutor(len(chosen)) as pool:
         for name, outcome, seconds in pool.map(one, chosen):
             tally.note(name, pressure, outcome.partition(":")[0], seconds)
-            print(f"run {number:3}  {pressure:8} {name:30} {outcome:14} {seconds:5.0f} s", flush=True)
+            print(f"run {number:3}  {pressure:8} {name:30} {outcome:20} {seconds:5.0f} s", flush=True)
     if kept.is_dir() and not any(kept.iterdir()):
         kept.rmdir()
 
