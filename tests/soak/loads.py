@@ -18,7 +18,7 @@ LOADS = ("none", "cpu", "memory", "disk", "jitter")
 MEMORY_MB = 512
 DISK_MB = 64
 
-_WHILE_PARENT = "import os, time\nparent = os.getppid()\nwhile os.getppid() == parent:\n"
+_WHILE_PARENT = "import os, sys, time\nwhile os.getppid() == int(sys.argv[1]):\n"
 _CPU = (
     _WHILE_PARENT + "    end = time.monotonic() + 0.16\n    while time.monotonic() < end: pass\n    time.sleep(0.04)\n"
 )
@@ -28,7 +28,7 @@ _MEMORY = (
     + "    for place in range(0, len(held), 4096): held[place] = (held[place] + 1) & 255\n    time.sleep(0.05)\n"
 )
 _DISK = (
-    "import sys\nfile, block = open(sys.argv[1], 'wb'), bytes(1 << 20)\n"
+    "import sys\nfile, block = open(sys.argv[2], 'wb'), bytes(1 << 20)\n"
     + _WHILE_PARENT
     + f"    if file.tell() >= {DISK_MB} << 20: file.seek(0)\n"
     + "    file.write(block); file.flush(); os.fsync(file.fileno())\n"
@@ -44,7 +44,9 @@ def load(name: str, *, seed: int) -> Iterator[None]:
         return
     scripts = {"none": [], "cpu": [_CPU] * (os.cpu_count() or 1), "memory": [_MEMORY], "disk": [_DISK]}[name]
     folder = Path(tempfile.mkdtemp(prefix="ackgap-soak-"))
-    processes = [subprocess.Popen([sys.executable, "-c", script, str(folder / "block")]) for script in scripts]
+    processes = [
+        subprocess.Popen([sys.executable, "-c", script, str(os.getpid()), str(folder / "block")]) for script in scripts
+    ]
     try:
         yield
     finally:
