@@ -6,6 +6,8 @@ import random
 import signal
 import subprocess
 import sys
+import threading
+import time
 
 import psutil
 import pytest
@@ -14,6 +16,7 @@ from confluent_kafka import Consumer, Producer
 from ackgap.broker import build
 from ackgap.bus import BusError, open_bus, partition_of
 from ackgap.bus.opening import NO_BROKER
+from ackgap.bus.retiring import retire
 
 HAS_BROKER = build.BINARY.is_file()
 needs_broker = pytest.mark.skipif(not HAS_BROKER, reason="the embedded broker is not built here: no Go toolchain")
@@ -211,3 +214,31 @@ def test_without_any_toolchain_the_build_says_so_and_succeeds(monkeypatch, capsy
     assert build.main([]) == 0
     assert "mock" in capsys.readouterr().out
     assert build.main(["--check"]) == 1
+
+
+def test_a_client_whose_end_never_comes_hangs_nobody():
+    """librdkafka joins its threads when a client is destroyed, which may never end once the broker is gone."""
+    held, began = threading.Event(), time.monotonic()
+
+    class Stuck:
+        def __del__(self):
+            held.wait(30)
+
+    clients = [Stuck()]
+    retire(clients)
+    assert clients == []
+    assert time.monotonic() - began < 5
+    held.set()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_closed_bus_says_so(kind):
+    async def turn():
+        bus = open_bus(kind)
+        await bus.start()
+        await bus.create_topic("t", 1)
+        await bus.close()
+        with pytest.raises(BusError, match=r"closed|not started"):
+            await bus.produce(topic="t", partition=0, key=None, value=b"late")
+
+    asyncio.run(turn())

@@ -8,6 +8,7 @@ from typing import Any
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 
+from ackgap.bus.retiring import retire
 from ackgap.bus.transport import BusError, Record
 
 CONNECT_TIMEOUT_S = 15.0
@@ -27,18 +28,20 @@ class KafkaClient:
             **(extra or {}),
         }
         self.loop = asyncio.get_running_loop()
-        self.producer = Producer(
-            {
-                **self.common,
-                "linger.ms": 0,
-                "enable.idempotence": False,
-                "max.in.flight": 1,
-                "retries": 5,
-                "message.timeout.ms": PRODUCE_TIMEOUT_MS,
-                "message.max.bytes": 8 << 20,
-                "queue.buffering.max.messages": 1_000_000,
-            }
-        )
+        self.producers = [
+            Producer(
+                {
+                    **self.common,
+                    "linger.ms": 0,
+                    "enable.idempotence": False,
+                    "max.in.flight": 1,
+                    "retries": 5,
+                    "message.timeout.ms": PRODUCE_TIMEOUT_MS,
+                    "message.max.bytes": 8 << 20,
+                    "queue.buffering.max.messages": 1_000_000,
+                }
+            )
+        ]
         self.stopping = threading.Event()
         self.threads: list[threading.Thread] = []
         self.jumps = 0
@@ -87,11 +90,19 @@ class KafkaClient:
         return len(found.partitions)
 
     async def close(self) -> None:
-        """Stop the threads; unconfirmed records are given up."""
+        """Stop the threads; unconfirmed records are given up. Nothing can be produced afterwards."""
         self.stopping.set()
         for thread in self.threads:
             await asyncio.to_thread(thread.join, 5.0)
         self.threads.clear()
+        retire(self.producers)
+
+    @property
+    def producer(self) -> Producer:
+        """The producer. Raises BusError once closed."""
+        if not self.producers:
+            raise BusError("the bus is closed")
+        return self.producers[0]
 
     def _poll_producer(self) -> None:
         while not self.stopping.is_set():

@@ -9,6 +9,7 @@ from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]
 
 from ackgap.bus.client import KafkaClient
+from ackgap.bus.retiring import retire
 from ackgap.bus.transport import BusError, Record
 
 TOPIC_TIMEOUT_S = 20.0
@@ -125,7 +126,9 @@ class KafkaBus:
                 *(asyncio.to_thread(f.exception, TOPIC_TIMEOUT_S) for f in futures.values()), return_exceptions=True
             )
             self.created.clear()
+        admins = [self.admin] if self.admin is not None else []
         self.client = self.admin = None
+        retire(admins)
         await client.close()
 
     def _admin(self) -> AdminClient:
