@@ -9,6 +9,7 @@ from ackgap.oracle.deliveries import open_gap
 from ackgap.oracle.facts import Cover, Path, Stream, World, extend_frontier, extend_paths
 
 KEPT_COVERS = 16
+BOUND_BYTES = 1 << 20  # a larger answer may be taken or refused: bodies are bounded
 
 
 def answered(bench: Bench, world: World, o: AnswerSent) -> None:
@@ -102,7 +103,12 @@ def _snapshot(bench: Bench, world: World, o: AnswerSent) -> None:
         if problem == "hash_mismatch":
             world.unmatched.append((document["state_hash"], document))
         return
-    firm = not o.failure and bool(world.probe_hashes) and world.probe_hashes[-1][1] == document["state_hash"]
+    firm = (
+        not o.failure
+        and o.size <= BOUND_BYTES
+        and bool(world.probe_hashes)
+        and world.probe_hashes[-1][1] == document["state_hash"]
+    )
     for stream in world.streams.values():
         _offer(stream, document, t=o.t, firm=firm)
 

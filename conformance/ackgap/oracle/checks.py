@@ -6,7 +6,7 @@ from dataclasses import replace
 from ackgap.history import AckSeen, BarrierMissed, FrameSeen, GateSeen, Observation, ScenarioEnded, Settled
 from ackgap.oracle import reading
 from ackgap.oracle.bench import Bench
-from ackgap.oracle.facts import NS_PER_MS, Event, Instance, Stream, World
+from ackgap.oracle.facts import NS_PER_MS, Event, Instance, Stream, World, held_by_gap
 from ackgap.oracle.monitor import Monitor, Situation
 
 # A gate may stay closed longer than needed; only one that is still closed this long after everything had settled is
@@ -141,7 +141,8 @@ class Checks:
 
     @staticmethod
     def _entries_close(stream: Stream, low: int, high: int) -> bool:
-        return not stream.world.unsequenced and stream.gates_between(low, high) == {"closed"}
+        by_hand = stream.world.unsequenced and not held_by_gap(stream.world)
+        return not by_hand and stream.gates_between(low, high) == {"closed"}
 
     def _must_be_open(self, o: GateSeen, stream: Stream, low: int, high: int) -> bool:
         world = stream.world

@@ -85,8 +85,12 @@ def _unsequenced(world: World, o: Delivered, message: Activation) -> None:
     if claimed is not None and len(world.unsequenced_claims) < CLAIMS:
         world.unsequenced_claims.add((message.run_id, claimed))
     opens = not (message.body.get("freeze") is True or message.body.get("drain") is True)
+    if not opens:
+        return
+    known = any(s.gap is not None and not s.gap.equal and world.settled_upto >= s.gap.opened for s in world.gapped())
+    world.opened_by_hand = world.opened_by_hand or not known
     for stream in world.gapped():
-        if stream.gap is not None and opens:
+        if stream.gap is not None:
             stream.gap.unsequenced += 1
 
 

@@ -227,6 +227,9 @@ class World:
     invalid_seen: int = 0  # t of the last one
     unsequenced: int = 0
     unsequenced_seen: int = 0  # t of the last one
+    opened_by_hand: bool = (
+        False  # an unsequenced event may have opened a gate: no gap was known to be read when it came
+    )
     probe_hashes: deque[tuple[int, str]] = field(default_factory=lambda: deque(maxlen=64))
     open_requests: dict[int, tuple[str, int]] = field(default_factory=dict)  # request -> (endpoint, t)
     request_times: deque[int] = field(default_factory=lambda: deque(maxlen=256))
@@ -327,6 +330,13 @@ class Instance:
     def stalled_between(self, begin: int, end: int) -> float:
         """How long (ms) the tester stood still in that interval."""
         return sum(max(0, min(end, b) - max(begin, a)) for a, b in self.stalls) / NS_PER_MS
+
+
+def held_by_gap(world: World) -> bool:
+    """Whether no unsequenced event can have opened a gate of the world: each came in a gap that is still there."""
+    return not world.opened_by_hand and any(
+        s.gap is not None and s.gap.unsequenced > 0 and not s.gap.equal for s in world.streams.values()
+    )
 
 
 def is_plain(text: str) -> bool:

@@ -1,6 +1,6 @@
 """FLT: restarts, outages and faults of the bus. What holds without faults holds with them; what is due may take longer."""
 
-from ackgap.history import AckSeen, BarrierMissed, FrameSeen, Observation, RequestSeen
+from ackgap.history import AckSeen, BarrierMissed, FrameSeen, GateSeen, Observation, RequestSeen
 from ackgap.oracle.facts import NS_PER_MS, Instance, Span, Stream, World
 from ackgap.oracle.monitor import Claim, Monitor, Situation
 from ackgap.oracle.reading import Ack, Activation
@@ -175,6 +175,26 @@ class FltMonitor(Monitor):
                     f"the relay showed event {message.sequence} although the ACK of event {message.sequence - 1} could not have "
                     f"been published: {span.fault} since {self.bench.at(span.begin)}",
                     tier="relay",
+                )
+                return
+
+    def on_gate(self, o: GateSeen, world: World) -> None:
+        """FLT-03 and FLT-08: nor does the gate follow what lies behind an event whose ACK cannot be published."""
+        stream = world.streams.get(o.run_id)
+        if o.state != "open" or stream is None or stream.derailed or stream.covers or world.unsequenced:
+            return
+        held = stream.lowest(o.t_sent) + 1
+        event = stream.events.get(held)
+        if event is None or held in stream.acked or stream.gates_between(held - 1, held) != {"closed"}:
+            return
+        for span in world.instance.spans:
+            if span.fault in UNPUBLISHED and span.end is None and event.t_sent >= span.begin:
+                self.bench.convict(
+                    "FLT-03" if span.fault in REFUSED else "FLT-08",
+                    world,
+                    f"the gate answered open at {self.bench.at(o.t)} although nothing behind event {held} may be applied: its ACK "
+                    f"could not have been published, {span.fault} since {self.bench.at(span.begin)}",
+                    tier="gate",
                 )
                 return
 

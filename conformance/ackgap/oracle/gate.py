@@ -1,7 +1,7 @@
 """GATE: when the order gate must be closed, and when it must be open."""
 
 from ackgap.history import GateSeen
-from ackgap.oracle.facts import World
+from ackgap.oracle.facts import World, held_by_gap
 from ackgap.oracle.monitor import Claim, Monitor, Situation
 
 
@@ -31,6 +31,7 @@ class GateMonitor(Monitor):
     premature = (Claim(80, "GATE-01", lambda s: s.event is not None and s.event.message.phase == "unfreeze"),)
     gate_open = (
         Claim(20, "GATE-07", lambda s: s.gap_read and s.stream.gap is not None and s.stream.gap.unsequenced > 0),
+        Claim(21, "GATE-07", lambda s: not s.gap_read and held_by_gap(s.world)),
         Claim(75, "GATE-06", lambda s: not s.gap_read and _on_snapshot(s)),
         Claim(80, "GATE-05", lambda s: not s.gap_read and _mixed(s)),
         Claim(90, "GATE-03", lambda s: not s.gap_read and s.stream.freeze_acked),

@@ -65,8 +65,14 @@ class MsgMonitor(Monitor):
     def on_request(self, o: RequestSeen, world: World | None, instance: Instance) -> None:
         """MSG-06: requests reach the world that they mean."""
         if world is not None:
-            if not is_plain(world.world_id) and o.endpoint in {"state_hash", "snapshot"}:
+            if is_plain(world.world_id) or o.endpoint not in {"state_hash", "snapshot"}:
+                return
+            if self._one_segment(o):
                 self.bench.exercised("MSG-06", world)
+            else:
+                self.bench.convict(
+                    "MSG-06", world, f"a request was sent to {o.path!r}: the slashes of the world's id are not encoded"
+                )
             return
         for candidate in instance.worlds.values():
             if not is_plain(candidate.world_id) and same_but_mangled(o.world_id, candidate.world_id):
@@ -75,6 +81,12 @@ class MsgMonitor(Monitor):
                     "MSG-06", candidate, f"a request was sent to {o.path!r}, which is not how this world is addressed"
                 )
                 return
+
+    def _one_segment(self, o: RequestSeen) -> bool:
+        """Whether the world fills one segment of the path, as the contract's template has it."""
+        constants = self.bench.contract.constants
+        template = constants.state_hash_path if o.endpoint == "state_hash" else constants.snapshot_path
+        return o.path.partition("?")[0].lstrip("/").count("/") == template.lstrip("/").count("/")
 
     def on_settled(self, o: Observation, world: World) -> None:
         """MSG-04: what must not be ACKed was not."""
