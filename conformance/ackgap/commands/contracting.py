@@ -30,7 +30,8 @@ def contract() -> None:
 
 @contract.command()
 @click.argument("folder", type=click.Path(path_type=Path))
-def copy(folder: Path) -> None:
+@click.option("--format", "shape", type=click.Choice(["table", "json"]), default="table", help="What to print.")
+def copy(folder: Path, shape: str) -> None:
     """Copy the contract that ships with the kit into a new FOLDER, to be edited.
 
     Example: ackgap contract copy my-contract
@@ -41,7 +42,10 @@ def copy(folder: Path) -> None:
         _usage(f"{folder}: exists already; name a new folder, or take it away first")
     except OSError as error:
         _usage(f"{folder}: cannot be written: {error}")
-    print(f"{harmless(str(folder))}: edit contract.yaml, requirements.yaml and the schemas in it")
+    if shape == "json":
+        print(json.dumps({"folder": str(folder)}))
+    else:
+        print(f"{harmless(str(folder))}: edit contract.yaml, requirements.yaml and the schemas in it")
 
 
 @contract.command()

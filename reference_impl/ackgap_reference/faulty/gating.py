@@ -145,6 +145,25 @@ class GapKnownAtTimeout(Gateway):
         return answer
 
 
+class FirstGapUnknown(GapKnownAtTimeout):
+    """Its gate learns of the first gap of a stream when the timer runs out, and of each later one at once."""
+
+    def __init__(self, **given: Any) -> None:
+        super().__init__(**given)
+        self.gaps: dict[Key, int] = {}
+
+    def transition(self, state: State, given: stream.Input, now: int) -> stream.Outcome:
+        after, effects = super().transition(state, given, now)
+        if any(isinstance(effect, stream.Count) and effect.name == "gap" for effect in effects):
+            key = (state.world_id, state.run_id)
+            self.gaps[key] = self.gaps.get(key, 0) + 1
+        return after, effects
+
+    def gate(self, world_id: str, run_id: str) -> dict[str, Any]:
+        later = self.gaps.get((world_id, run_id), 0) > 1
+        return Gateway.gate(self, world_id, run_id) if later else super().gate(world_id, run_id)
+
+
 class OpenBeforeFirst(Gateway):
     """A stream that waits for its first event is not known to the gate, and what is not known is open."""
 
@@ -210,6 +229,13 @@ FAULTY = (
         requirement="GAP-01",
         tier="gate",
         gateway=GapKnownAtTimeout,
+    ),
+    Faulty(
+        name="first-gap-unknown",
+        sentence="Its gate learns of the first gap of a stream when the timer runs out.",
+        requirement="GAP-01",
+        tier="gate",
+        gateway=FirstGapUnknown,
     ),
     Faulty(
         name="open-before-first",
