@@ -96,20 +96,28 @@ class WorldServiceServer:
             writer.write(planned.body[: len(planned.body) // 2])
             await writer.drain()
             return False
-        sent = 0
+        return await self._send(planned, writer)
+
+    async def _send(self, planned: PlannedAnswer, writer: asyncio.StreamWriter) -> bool:
+        """Send the body in pieces. The answer is told before the piece with which its JSON is whole: what only pads it may
+        be left unread. False when the target has hung up."""
+        body, sent, told = planned.body, 0, False
+        needed = len(body.rstrip(b" "))
         try:
-            while len(planned.body) - sent > KEPT_BODY:
-                writer.write(planned.body[sent : sent + KEPT_BODY])
-                sent += KEPT_BODY
+            while True:
+                piece = body[sent : sent + KEPT_BODY]
+                if not told and sent + len(piece) >= needed:
+                    told = True
+                    self.on_answer(planned, "", len(body))
+                writer.write(piece)
                 await writer.drain()
-            self.on_answer(planned, "", len(planned.body))
-            writer.write(planned.body[sent:])
-            await writer.drain()
+                sent += len(piece)
+                if sent >= len(body):
+                    return True
         except ConnectionError:
-            if sent < len(planned.body) - KEPT_BODY:
+            if not told:
                 self.on_answer(planned, "gone", sent)
             return False
-        return True
 
     @staticmethod
     async def _patient(seconds: float, reader: asyncio.StreamReader) -> bool:
