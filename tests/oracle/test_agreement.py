@@ -18,7 +18,7 @@ def test_both_judges_agree_on_a_few_hundred_histories_but_for_one_in_fifty():
     """What is in dispute is printed by `make agree`; docs/trust.md says what is known of it. It must not become more."""
     shares = [share(seed) for seed in SEEDS]
     played, found = sum(each[0] for each in shares), [words for each in shares for words in each[2]]
-    assert played > 250
+    assert played > 200
     assert len(found) <= played * MOST_DISPUTED, found
 
 
