@@ -95,7 +95,7 @@ def test_yaml_examples_in_the_documents_are_valid(page, tmp_path):
             path.write_text(text)
             assert load_config(path).source == path
         elif not {"repos", "jobs", "drift"} & document.keys():  # those are the files of hook runners and CI systems
-            assert "gate" in document
+            assert {"gate", "metrics"} & set(document.get("observe", document))
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)

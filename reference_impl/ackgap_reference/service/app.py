@@ -54,6 +54,8 @@ class GatewayService:
         self.metrics: Metrics = getattr(self.core, "metrics_type", Metrics)(settings.constants.ack_latency_metric)
         self.relay = RelayHub(self.metrics)
         self.open_acks: dict[int, int | None] = {}
+        self.applied_at: dict[tuple[str, str, int], int] = {}  # of events whose ACK is not confirmed yet
+        self.acked_events: dict[int, tuple[str, str, int]] = {}
         self.timer: asyncio.TimerHandle | None = None
         self.stopping = False
         self.watching: asyncio.Task[None] | None = None
@@ -145,6 +147,9 @@ class GatewayService:
     def _ack_reported(self, token: int, confirmed: bool) -> None:
         now = time.monotonic_ns()
         began = self.open_acks.pop(token, None)
+        event = self.acked_events.pop(token, None)
+        if confirmed and event is not None:
+            self.applied_at.pop(event, None)
         if self.stopping and not self.open_acks:
             self.drained.set()
         if confirmed and began is not None:
@@ -168,7 +173,11 @@ class GatewayService:
         self._perform(self.core.tick(time.monotonic_ns()))
 
     def _ack_begins(self, event: Event, token: int) -> None:
-        self.open_acks[token] = time.monotonic_ns()
+        key = (event.world_id, event.run_id, event.sequence)
+        self.acked_events[token] = key
+        self.open_acks[token] = self.applied_at.setdefault(
+            key, time.monotonic_ns()
+        )  # a repeated attempt began long ago
 
     def _assigned(self, committed: dict[int, int]) -> None:
         self.core.assigned(committed)
