@@ -1,14 +1,11 @@
 package main
 
 import (
-	"bufio"
 	"encoding/binary"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net"
-	"os"
 	"strconv"
 	"sync"
 	"time"
@@ -83,25 +80,7 @@ func runLink(host, advertised, upstream string) error {
 	if err != nil {
 		return err
 	}
-	out := json.NewEncoder(os.Stdout)
-	if err := out.Encode(map[string]string{"bootstrap": net.JoinHostPort(advertised, strconv.Itoa(int(p.port)))}); err != nil {
-		return err
-	}
-	lines := bufio.NewScanner(os.Stdin)
-	lines.Buffer(make([]byte, 0, 4096), longestCommand)
-	for lines.Scan() {
-		var c command
-		reply := answer{}
-		if err := json.Unmarshal(lines.Bytes(), &c); err != nil {
-			reply.Error = "not a command: " + err.Error()
-		} else {
-			reply = l.do(c)
-		}
-		if err := out.Encode(reply); err != nil {
-			return err
-		}
-	}
-	return lines.Err()
+	return obey(net.JoinHostPort(advertised, strconv.Itoa(int(p.port))), l.do)
 }
 
 func (l *link) do(c command) answer {

@@ -83,11 +83,16 @@ func run() error {
 		return err
 	}
 	defer cluster.Close()
+	b := &broker{cluster: cluster}
+	return obey(cluster.ListenAddrs()[0], b.do)
+}
+
+// obey prints the address, then answers one command per line until stdin closes.
+func obey(bootstrap string, do func(command) answer) error {
 	out := json.NewEncoder(os.Stdout)
-	if err := out.Encode(map[string]string{"bootstrap": cluster.ListenAddrs()[0]}); err != nil {
+	if err := out.Encode(map[string]string{"bootstrap": bootstrap}); err != nil {
 		return err
 	}
-	b := &broker{cluster: cluster}
 	lines := bufio.NewScanner(os.Stdin)
 	lines.Buffer(make([]byte, 0, 4096), longestCommand)
 	for lines.Scan() {
@@ -96,7 +101,7 @@ func run() error {
 		if err := json.Unmarshal(lines.Bytes(), &c); err != nil {
 			reply.Error = "not a command: " + err.Error()
 		} else {
-			reply = b.do(c)
+			reply = do(c)
 		}
 		if err := out.Encode(reply); err != nil {
 			return err
