@@ -79,6 +79,8 @@ def test_a_real_wrong_gateway_is_found_and_fails_again_in_the_written_scenario(t
     assert told
     assert tally.applies
     assert tally.events
+    assert tally.recoveries
+    assert tally.worst_recovery_ms > 0
     find = tally.finds[0]
     assert find.requirement == "ACK-04"
     assert find.reproduced

@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 from ackgap import history
 from ackgap.certify import Certified, Order, certify, find_target
@@ -141,7 +140,8 @@ async def _found(
                 path=place / "bundle.zip", deliveries=0)  # fmt: skip
 
 
-def _note_recoveries(report: dict[str, Any], tally: Tally) -> None:
-    for row in report.get("recovery", []):
-        tally.recoveries += int(row.get("count", 0))
-        tally.worst_recovery_ms = max(tally.worst_recovery_ms, float(row.get("max_ms", 0.0)))
+def _note_recoveries(report: Mapping, tally: Tally) -> None:
+    """Add the recoveries of a round; a report without faults has no part for them."""
+    for row in report.get("recovery", {}).get("faults", ()):
+        tally.recoveries += row["count"]
+        tally.worst_recovery_ms = max(tally.worst_recovery_ms, row["whole_ms"]["max"])
