@@ -1,8 +1,10 @@
 """The bench that the monitors share: contract, facts and ledger, and the words in which evidence is given."""
 
 import functools
+import itertools
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,21 @@ from ackgap.oracle.monitor import Claim, Situation
 
 RELAY_PATIENCE_MS = 1000.0  # how long before the end of the history an event is too young to be missed on the relay
 QUOTED = 24  # observations quoted per piece of evidence
+SUSPICIONS_KEPT = 8  # per requirement, instance and scenario
 CUT = 2000  # characters kept of one payload in evidence
+
+
+@dataclass(frozen=True, slots=True)
+class Suspicion:
+    """A conviction that holds unless the tester itself stood still; a stall is known only once it is over."""
+
+    requirement: str
+    instance: Instance
+    evidence: Evidence
+    begin: int  # ns; the span in which a stall would explain it
+    end: int
+    tolerated_ms: float
+    otherwise: Evidence  # what is noted if a stall explains it
 
 
 class Bench:
@@ -27,6 +43,7 @@ class Bench:
         self.ledger = Ledger()
         self.instances: dict[str, Instance] = {}
         self.now = 0
+        self.suspicions: dict[tuple[str, str, str], list[Suspicion]] = {}
         self._rows: dict[tuple[str, frozenset[str]], Row] = {}
         self._observable: dict[tuple[str, frozenset[str]], bool] = {}
         self.claims: dict[str, list[Claim]] = {"missing": [], "premature": [], "gate_open": [], "gate_closed": []}
@@ -63,6 +80,32 @@ class Bench:
         if self.ledger.convict_again(requirement, world.instance.name, world.scenario):
             return
         self.ledger.convict(requirement, self._evidence(world, message, tier=tier, margin_ms=margin_ms, proof=proof))
+
+    def suspect(
+        self, requirement: str, world: World, message: str, *, begin: int, end: int, stalled: str, tolerated_ms: float,
+        margin_ms: float, tier: str = "ack",
+    ) -> None:  # fmt: skip
+        """Convict at the end of the history, unless the tester stood still for longer than is tolerated in that span.
+
+        `stalled` are the words for the doubt that is noted otherwise.
+        """
+        if world.instance.virtual:
+            self.convict(requirement, world, message, tier=tier, margin_ms=margin_ms)
+            return
+        kept = self.suspicions.setdefault((requirement, world.instance.name, world.scenario), [])
+        if len(kept) < SUSPICIONS_KEPT:
+            evidence = self._evidence(world, message, tier=tier, margin_ms=margin_ms, proof="barrier")
+            doubt = replace(evidence, message=stalled, proof="none")
+            kept.append(Suspicion(requirement, world.instance, evidence, begin, end, tolerated_ms, doubt))
+
+    def settle_suspicions(self) -> None:
+        """Turn each suspicion into a conviction or a doubt; every stall is known by now."""
+        for suspicion in itertools.chain.from_iterable(self.suspicions.values()):
+            if suspicion.instance.stalled_between(suspicion.begin, suspicion.end) > suspicion.tolerated_ms:
+                self.ledger.doubt(suspicion.requirement, suspicion.otherwise)
+            else:
+                self.ledger.convict(suspicion.requirement, suspicion.evidence)
+        self.suspicions.clear()
 
     def doubt(self, requirement: str, world: World, message: str, *, margin_ms: float | None = None) -> None:
         """Record that the antecedent happened and noise forbids a verdict."""

@@ -274,7 +274,7 @@ class Instance:
     playing: dict[str, list[World]] = field(default_factory=dict)  # worlds by scenario, until it is over
     garbled: int = -1  # t of the last record on the ACK topic that names no event: it shows that the target lives
     read: dict[int, list[tuple[int, int]]] = field(default_factory=dict)  # partition -> [(offset, t)], both ascending
-    stalls: deque[tuple[int, int]] = field(default_factory=lambda: deque(maxlen=256))  # (from, to)
+    stalls: deque[tuple[int, int]] = field(default_factory=lambda: deque(maxlen=4096))  # (from, to)
     relay_gone: bool = False  # the tester's relay client was away for a while: absence there proves nothing
     fetches_outside_gaps: bool = False  # a polling habit: then a snapshot request says nothing about timers
     restarted: int = 0

@@ -83,6 +83,7 @@ class Judge:
         """Judge what only the end can show, and give all verdicts."""
         for monitor in self.monitors:
             monitor.at_finish()
+        self.bench.settle_suspicions()
         findings = {
             requirement.id: self._finding(requirement.id, requirement.tiers)
             for requirement in self.bench.contract.requirements.values()

@@ -40,7 +40,9 @@ class ResyncClient:
 
     async def _get(self, token: int, path: str) -> None:
         if self.session is None:
-            connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=5)
+            # No connection is used twice: on one that the other side has cut, the client would repeat the request unasked,
+            # past the pace that the core keeps.
+            connector = aiohttp.TCPConnector(limit=0, force_close=True)
             self.session = aiohttp.ClientSession(
                 connector=connector, timeout=self.timeout, cookie_jar=aiohttp.DummyCookieJar(), trust_env=False
             )
