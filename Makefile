@@ -4,7 +4,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 BROKER := conformance/ackgap/broker/main.go conformance/ackgap/broker/link.go conformance/ackgap/broker/go.mod conformance/ackgap/broker/go.sum
 
-.PHONY: setup certify test lint bench agree mutants soak crashes docs lock clean
+.PHONY: setup certify test lint bench agree mutants soak crashes fuzz docs lock clean
 
 setup: $(READY)
 
@@ -50,6 +50,9 @@ SEED ?= 1
 FIRST ?= 1
 crashes: setup
 	$(BIN)/python -m tests.crashes $(N) $(SEED) $(FIRST)
+
+fuzz: setup
+	$(BIN)/python -m tests.fuzz --examples $(or $(EXAMPLES),2000) --seed $(SEED) $(ARGS)
 
 docs: setup
 	$(BIN)/python -m ackgap.docs docs
