@@ -1,7 +1,7 @@
 """One sentence as the places of concepts in it, and what around it says what it is about."""
 
 import re
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 from ackgap.drift.contexts import last_sentence
 from ackgap.drift.norms import Norms, Term
@@ -18,7 +18,10 @@ _POLITE = re.compile("[가-힣](?=니다|니까)")
 
 
 class SentenceReading:
-    """The places of the concepts in the words of a sentence, searched for when asked."""
+    """The places of the concepts in the words of a sentence, searched for when asked.
+
+    `possible` is the mask of the concepts that it may hold; what was searched for in vain leaves it.
+    """
 
     def __init__(self, text: str, norms: Norms, *, korean: bool) -> None:
         self.text = text
@@ -29,6 +32,7 @@ class SentenceReading:
         self.possible = norms.traces[self.language].possible(self._searched)
         self._bits = norms.traces["en"].bits
         self._hits: dict[str, list[Span]] = {}
+        self._spans: dict[tuple[str, ...], list[Span]] = {}
 
     def hits(self, name: str) -> list[Span]:
         """The places of a concept in the sentence."""
@@ -43,24 +47,50 @@ class SentenceReading:
                 taken = self.hits(other)
                 found = [span for span in found if not any(overlap(span, place) for place in taken)]
             self._hits[name] = found
+            if not found:
+                self.possible &= ~self._bits[name]
         return found
 
     def spans(self, names: tuple[str, ...]) -> list[Span]:
         """The places of any of several concepts."""
-        return self.hits(names[0]) if len(names) == 1 else sorted({s for name in names for s in self.hits(name)})
+        found = self._spans.get(names)
+        if found is None:
+            several = len(names) > 1
+            found = sorted({s for name in names for s in self.hits(name)}) if several else self.hits(names[0])
+            self._spans[names] = found
+        return found
+
+    def holds(self, needs: tuple[int, ...], terms: tuple[tuple[str, ...], ...]) -> bool:
+        """Whether each of the terms has a place in the sentence; `needs` are their masks."""
+        return met(self.possible, needs) and all(self.spans(names) for names in terms)
 
     @cached_property
     def speaks_of(self) -> tuple[str, ...]:
         """The norms that the sentence speaks of, whether it keeps them or not."""
         found = []
-        for norm in self.norms.statements.values():
-            if not self.possible & norm.about_key:
-                continue
-            for terms, needs in zip(norm.about, norm.about_needs, strict=True):
-                if met(self.possible, needs) and all(self.spans(term.names) for term in terms):
-                    found.append(norm.id)
-                    break
+        for norm, combinations in spoken_within(self.norms, self.possible):
+            if any(self.holds(needs, terms) for needs, terms in combinations):
+                found.append(norm)
         return tuple(found)
+
+
+Combination = tuple[tuple[int, ...], tuple[tuple[str, ...], ...]]
+"""Terms of which a sentence must hold each: their masks, and their names."""
+
+
+@lru_cache(maxsize=20_000)
+def spoken_within(norms: Norms, possible: int) -> tuple[tuple[str, tuple[Combination, ...]], ...]:
+    """The norms of which a sentence may speak that may hold those concepts, each with the combinations for it."""
+    found = []
+    for norm in norms.statements.values():
+        combinations = tuple(
+            (needs, tuple(term.names for term in terms))
+            for terms, needs in zip(norm.about, norm.about_needs, strict=True)
+            if met(possible, needs)
+        )
+        if combinations:
+            found.append((norm.id, combinations))
+    return tuple(found)
 
 
 class Surroundings:

@@ -4,6 +4,7 @@ What the words of a sentence say is worked out once per wording; only what its s
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 from ackgap.drift.concepts import SentenceReading, Surroundings, overlap
 from ackgap.drift.contexts import Setting, speaks
@@ -115,18 +116,13 @@ class NormReader:
 
     def _worked_out(self, sentence: Sentence) -> _Wording:
         reading = SentenceReading(sentence.text, self.norms, korean=sentence.korean)
-        possible = reading.possible
         found: list[tuple[tuple[Rule, Match], ...]] = []
-        for norm in self.norms.statements.values():
-            if not possible & norm.wrong_key:
-                continue
+        for norm, rules in _broken_within(self.norms, reading.possible):
             matches = []
-            for rule in norm.wrong:
-                if not (possible & rule.key and met(possible, rule.needs)):
+            for rule in rules:
+                if not reading.holds(rule.needs, rule.screen):
                     continue
-                if not all(reading.spans(names) for names in rule.screen):
-                    continue
-                match = meet(rule, norm.id, reading)
+                match = meet(rule, norm, reading)
                 if match:
                     matches.append((rule, match))
             if matches:
@@ -154,6 +150,17 @@ class NormReader:
             if not any(overlap((match.start, match.end), (other.start, other.end)) for other in kept):
                 kept.append(match)
         return kept
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _broken_within(norms: Norms, possible: int) -> tuple[tuple[str, tuple[Rule, ...]], ...]:
+    """The norms that a sentence may break that may hold those concepts, each with the rules for it."""
+    found = []
+    for norm in norms.statements.values():
+        rules = tuple(rule for rule in norm.wrong if met(possible, rule.needs))
+        if rules:
+            found.append((norm.id, rules))
+    return tuple(found)
 
 
 def _contradiction(match: Match, sentence: Sentence) -> Contradiction:

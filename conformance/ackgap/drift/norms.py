@@ -1,7 +1,6 @@
 """The norms that documents must keep, loaded from `drift/norms.yaml` of the contract folder and compiled once."""
 
 import functools
-import operator
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -48,8 +47,8 @@ class Term:
 class Rule:
     """A combination of concepts that contradicts a norm. See the head of `norms.yaml` for the meaning of the fields.
 
-    `needs` are masks of concepts (`ackgap.drift.traces`): the sentence itself must hold one of each; `key` is the rarest. `screen` names the
-    same concepts, the rarest first.
+    `needs` are masks of concepts (`ackgap.drift.traces`): the sentence itself must hold one of each. `screen` names the same
+    concepts, the rarest first.
     """
 
     terms: tuple[Term, ...]
@@ -65,16 +64,12 @@ class Rule:
     start: bool = False
     overlap: bool = False
     needs: tuple[int, ...] = ()
-    key: int = 0
     screen: tuple[tuple[str, ...], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Norm:
-    """One statement of the contract. `about` lists combinations of concepts by which a sentence speaks of it.
-
-    `about_key` and `wrong_key` are masks of which a sentence must meet one bit at least.
-    """
+    """One statement of the contract. `about` lists combinations of concepts by which a sentence speaks of it."""
 
     id: str
     says: str
@@ -83,8 +78,6 @@ class Norm:
     about: tuple[tuple[Term, ...], ...]
     about_needs: tuple[tuple[int, ...], ...]
     wrong: tuple[Rule, ...]
-    about_key: int = 0
-    wrong_key: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -197,7 +190,6 @@ def _norm(path: Path, row: Mapping[str, Any], concepts: Mapping[str, Concept], t
             terms=terms,
             head=head,
             needs=needs,
-            key=needs[0],
             screen=tuple(local),
             sense=raw.get("is", "affirmed"),
             unless=tuple(term(text) for text in raw.get("not", ())),
@@ -222,6 +214,4 @@ def _norm(path: Path, row: Mapping[str, Any], concepts: Mapping[str, Concept], t
         about=about,
         about_needs=about_needs,
         wrong=rules,
-        about_key=functools.reduce(operator.or_, (min(needs, key=traces.weight) for needs in about_needs), 0),
-        wrong_key=functools.reduce(operator.or_, (r.key for r in rules), 0),
     )

@@ -65,24 +65,30 @@ def sentences(block: Block) -> tuple[Sentence, ...]:
     """The sentences of a block; a block of code has none."""
     if block.kind == "code":
         return ()
-    text, offsets = _strip(block.text)
+    return tuple(
+        Sentence(text=text, block=block, offsets=offsets, korean=is_korean, before=before, after=after)
+        for text, offsets, is_korean, before, after in _parts(block.text)
+    )
+
+
+@functools.lru_cache(maxsize=8192)
+def _parts(raw: str) -> tuple[tuple[str, tuple[tuple[int, int], ...], bool, str, str], ...]:
+    """The sentences of a text as text, offsets, whether it is Korean, and the texts before and after."""
+    text, offsets = _strip(raw)
     spans = list(_spans(text))
     masked = _BARE_NAME.sub(lambda m: MASK * len(m.group()), text) if "-" in text else text
     if any(mark in text for mark in '"\u201c\u300c\u300e'):
         masked = _QUOTATION.sub(_mask, masked)
-    found = []
-    for number, (start, end) in enumerate(spans):
-        found.append(
-            Sentence(
-                text=masked[start:end],
-                block=block,
-                offsets=_within(offsets, start, end),
-                korean=korean(text[start:end]),
-                before=masked[slice(*spans[number - 1])] if number else "",
-                after=masked[slice(*spans[number + 1])] if number + 1 < len(spans) else "",
-            )
+    return tuple(
+        (
+            masked[start:end],
+            _within(offsets, start, end),
+            korean(text[start:end]),
+            masked[slice(*spans[number - 1])] if number else "",
+            masked[slice(*spans[number + 1])] if number + 1 < len(spans) else "",
         )
-    return tuple(found)
+        for number, (start, end) in enumerate(spans)
+    )
 
 
 def _mask(quotation: re.Match[str]) -> str:

@@ -12,9 +12,9 @@ from ackgap.drift.names import Names, load_names
 from ackgap.drift.norms import Norms, load_norms
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Rules:
-    """What documents are checked against: the contract, and how documents speak of it."""
+    """What documents are checked against: the contract, and how documents speak of it. Compared by identity."""
 
     contract: Contract
     norms: Norms

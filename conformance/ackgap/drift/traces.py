@@ -1,18 +1,23 @@
-"""Which concepts a sentence may hold, found by runs of up to three letters, so that few patterns have to be tried.
+"""Which concepts a sentence may hold, found by runs of a few letters inside words, so that few patterns have to be tried.
 
-Each pattern is reduced to letter runs of which one must occur wherever it matches. A sentence is cut into its runs; what
-shares none of them with a pattern cannot match it. The answer may name too many concepts, never too few.
+Each pattern is reduced to letter runs of which one must occur wherever it matches. A sentence is cut into words, and what
+the runs of a word allow is worked out once per word; what shares no run with a pattern cannot match it. The answer may
+name too many concepts, never too few.
 """
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-LONGEST = 3
+LONGEST = 6
 """Letters in a run."""
 
+WORDS_KEPT = 50_000
+"""Words whose runs are remembered; a language uses fewer, numbers and names come on top."""
 
 _WORD = re.compile(r"[a-z0-9_]+")
+_PIECE = re.compile(r"[a-z0-9_]+|[^\sa-z0-9_]+")
+_LATIN = re.compile(r"[a-z0-9_]")
 
 
 class Traces:
@@ -22,6 +27,7 @@ class Traces:
         self.bits = {name: 1 << number for number, name in enumerate(patterns)}
         self._table: dict[str, int] = {}
         self._always = 0
+        self._words: dict[str, int] = {}
         self._weights: dict[int, float] = {}
         for name, several in patterns.items():
             for pattern in several:
@@ -34,16 +40,29 @@ class Traces:
 
     def possible(self, text: str) -> int:
         """The mask of those patterns that may match a text."""
-        text = text.lower()
-        get = self._table.get
+        known = self._words
         mask = self._always
-        runs = set(text)
-        runs.update([text[n : n + 2] for n in range(len(text) - 1)])
-        runs.update([text[n : n + 3] for n in range(len(text) - 2)])
-        for word in set(_WORD.findall(text)):
-            runs.update((" " + word[:1], " " + word[:2], " " + word[:3]))
-        for run in runs:
-            mask |= get(run, 0)
+        for word in _PIECE.findall(text.lower()):
+            found = known.get(word)
+            if found is None:
+                found = self._of_word(word)
+            mask |= found
+        return mask
+
+    def _of_word(self, word: str) -> int:
+        """What the runs of a word, or of a stretch of other characters, allow."""
+        get = self._table.get
+        mask = 0
+        for length in range(1, LONGEST + 1):
+            for start in range(len(word) - length + 1):
+                mask |= get(word[start : start + length], 0)
+        if _LATIN.match(word):
+            for length in range(1, LONGEST + 1):
+                mask |= get(" " + word[:length], 0)
+        if len(self._words) >= WORDS_KEPT:
+            self._words.clear()
+        if len(word) <= LONGEST * 8:
+            self._words[word] = mask
         return mask
 
     def weight(self, mask: int) -> float:
@@ -100,7 +119,8 @@ def _of_sequence(nodes: list[Any], *, opens: bool = False) -> frozenset[str] | N
             letters += chr(node[1]).lower()
             continue
         if letters:
-            best = _better(best, frozenset({_first(letters) if opens else _cut(letters)}))
+            run = _first(letters) if opens else _cut(letters)
+            best = _better(best, frozenset({run} if run else ()))
             letters, opens = "", False
         if kind in {"ASSERT_NOT", "ASSERT", "AT"}:
             opens = opens or (best is None and str(node[1]) == _BEGINS_WORD)
@@ -121,7 +141,8 @@ def _of_node(kind: str, value: Any, *, opens: bool) -> frozenset[str] | None:
         parts = [_of_sequence(list(branch), opens=opens) for branch in value[1]]
         return None if any(part is None for part in parts) else frozenset().union(*(part for part in parts if part))
     if kind == "IN" and all(str(item[0]).rpartition(".")[2] == "LITERAL" for item in value):
-        return frozenset(chr(item[1]).lower() for item in value)
+        characters = frozenset(chr(item[1]).lower() for item in value)
+        return None if any(character.isspace() for character in characters) else characters
     return None
 
 
@@ -132,8 +153,8 @@ def _first(letters: str) -> str:
 
 
 def _cut(letters: str) -> str:
-    """The last letters of a run, which tell words apart better than the first."""
-    return letters[-LONGEST:]
+    """The last letters of the longest piece of a run; "" if it is all blanks. Words are told apart by their ends."""
+    return max(_PIECE.findall(letters), key=len, default="")[-LONGEST:]
 
 
 def _better(one: frozenset[str] | None, other: frozenset[str] | None) -> frozenset[str] | None:

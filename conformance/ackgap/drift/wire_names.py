@@ -1,13 +1,14 @@
 """D2, names: topics, paths and methods, metrics and their units, the idempotency key, phases and fields in documents."""
 
 import difflib
+import functools
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from ackgap.contract import Contract
 from ackgap.drift.contexts import holds
 from ackgap.drift.findings import Finding
-from ackgap.drift.markdown import Block, Section
 from ackgap.drift.names import Names, Route, shape
 from ackgap.drift.prose import bare
 from ackgap.drift.reading import Reading, Rules, found, place
@@ -53,38 +54,55 @@ def check(reading: Reading, rules: Rules) -> Iterator[Finding]:
         if not any(word in section.text for word in _LOOKED_FOR):
             continue
         for block in section.blocks():
-            if any(word in block.text for word in _LOOKED_FOR) and holds(block, rules.norms, reading.frame):
-                yield from _Names(block, section, reading, rules).findings()
+            if not any(word in block.text for word in _LOOKED_FOR) or not holds(block, rules.norms, reading.frame):
+                continue
+            near = " ".join((block.text, bare(block.column), bare(block.row), block.lead[-200:], *block.headings[-1:]))
+            for slip in _slips(block.text, near, block.kind == "code", rules):
+                start, end = slip.span
+                at = place(reading.document, section, block.locate(start), max(end - start, 1))
+                yield found(
+                    reading.document, at, code=slip.code, message=slip.message, remedy=slip.remedy, norm=slip.norm
+                )
+
+
+@dataclass(frozen=True, slots=True)
+class _Slip:
+    """A wrong name. `span` are offsets into the text of its block."""
+
+    span: tuple[int, int]
+    code: str
+    message: str
+    remedy: str
+    norm: str = ""
+
+
+@functools.lru_cache(maxsize=8192)
+def _slips(text: str, near: str, code: bool, rules: Rules) -> tuple[_Slip, ...]:
+    """The wrong names in a text, worked out once per wording."""
+    return tuple(_Names(text, near, code, rules).slips())
 
 
 class _Names:
-    """The names in one block of a document."""
+    """The names in the text of a block; `near` is that text with what stands around it."""
 
-    def __init__(self, block: Block, section: Section, reading: Reading, rules: Rules) -> None:
-        self.block = block
-        self.section = section
-        self.reading = reading
+    def __init__(self, text: str, near: str, code: bool, rules: Rules) -> None:
         self.names: Names = rules.names
         self.contract: Contract = rules.contract
-        self.text = block.text
-        self.near = " ".join((block.text, bare(block.column), bare(block.row), block.lead[-200:], *block.headings[-1:]))
+        self.text = text
+        self.near = near
+        self.code = code
 
-    def findings(self) -> Iterator[Finding]:
+    def slips(self) -> Iterator[_Slip]:
+        """All wrong names."""
         yield from self._topics()
         yield from self._paths()
         yield from self._metrics()
         yield from self._keys()
-        if self.block.kind != "code":
+        if not self.code:
             yield from self._phases()
             yield from self._fields()
 
-    def _raise(self, span: tuple[int, int], code: str, message: str, remedy: str, *, norm: str = "") -> Finding:
-        start, end = span
-        document = self.reading.document
-        at = place(document, self.section, self.block.locate(start), max(end - start, 1))
-        return found(document, at, code=code, message=message, remedy=remedy, norm=norm)
-
-    def _topics(self) -> Iterator[Finding]:
+    def _topics(self) -> Iterator[_Slip]:
         if "ctivation" not in self.text or not ("." in self.text or "opic" in self.text or "토픽" in self.text):
             return
         activation, known = self.contract.constants.activation_topic, set(self.names.topics)
@@ -107,7 +125,7 @@ class _Names:
                 ):
                     continue
                 seen.add(token.start())
-                yield self._raise(
+                yield _Slip(
                     token.span(), "D2-topic", f"the topic is called {topic!r} in the contract", f"write {topic!r}"
                 )
         for pattern in _BESIDE_TOPIC:
@@ -117,7 +135,7 @@ class _Names:
                 taken = word in known or match.start(1) in seen or _FILE.search(word)
                 if slip and not taken and not self._names_its_own():
                     seen.add(match.start(1))
-                    yield self._raise(
+                    yield _Slip(
                         match.span(1),
                         "D2-topic",
                         f"the topic of activation events is {activation!r}",
@@ -128,7 +146,7 @@ class _Names:
         """Whether the text speaks of names that a deployment chooses."""
         return self.names.language["own_names"].search(self.near) is not None
 
-    def _paths(self) -> Iterator[Finding]:
+    def _paths(self) -> Iterator[_Slip]:
         if "/world" not in self.text.lower():
             return
         about_resync = self.names.language["resync"].search(self.near) is not None
@@ -141,7 +159,7 @@ class _Names:
             route = next((r for r in self.names.paths if _fits(tail, r.shape)), None)
             if route:
                 if method and method not in {route.method, "HEAD"} and about_resync and not manual:
-                    yield self._raise(
+                    yield _Slip(
                         match.span(1),
                         "D2-method",
                         f"{route.text} is asked with {route.method}",
@@ -150,14 +168,14 @@ class _Names:
                 continue
             meant = next((r for r in self.names.paths if r.tail.search(tail) and _near(tail, r)), None)
             if meant and (method in {None, meant.method} or about_resync) and not manual:
-                yield self._raise(
+                yield _Slip(
                     match.span(2),
                     "D2-path",
                     f"the path is {meant.text} in the contract",
                     f"write {meant.method} {meant.text}",
                 )
 
-    def _metrics(self) -> Iterator[Finding]:
+    def _metrics(self) -> Iterator[_Slip]:
         for metric, unit in self.names.metrics.items():
             stem = metric.removesuffix("_" + unit)
             if stem[:24] not in self.text and "ack_latency" not in self.text:
@@ -167,31 +185,31 @@ class _Names:
                 if word == metric:
                     yield from self._unit(token.start(), metric, unit)
                 elif word.startswith(stem) or difflib.SequenceMatcher(None, word, metric).ratio() > 0.87:
-                    yield self._raise(token.span(), "D2-metric", f"the metric is called {metric}", f"write {metric}")
+                    yield _Slip(token.span(), "D2-metric", f"the metric is called {metric}", f"write {metric}")
 
-    def _unit(self, at: int, metric: str, unit: str) -> Iterator[Finding]:
+    def _unit(self, at: int, metric: str, unit: str) -> Iterator[_Slip]:
         """The unit that the text behind a metric's name gives it, or a cell below a column of units."""
         behind = re.split(r"[;.]\s|\n\n", self.text[at + len(metric) :], maxsplit=1)[0][:60]
         said = re.search(r"^`?[^`]{0,20}?(?:\bin|\(|단위[는은:]?|measured in)\s*(\w+|[가-힣]+)", behind)
         word = _UNIT.fullmatch(said.group(1)) if said else None
         if word and not (word.group(1) or word.group(4)) and unit == "ms":
             start = at + len(metric) + said.start(1) if said else at
-            yield self._raise(
+            yield _Slip(
                 (start, start + len(word.group())),
                 "D2-unit",
                 f"{metric} is in {unit}, as its name says",
                 f"give the unit as {unit}",
             )
 
-    def _keys(self) -> Iterator[Finding]:
+    def _keys(self) -> Iterator[_Slip]:
         for wanted in self.names.keys:
             names = re.findall(r"\{(\w+)\}", wanted)
             for match in _KEY.finditer(self.text) if "ctivation" in self.text else ():
                 key = match.group().rstrip(".;")
-                if self.block.kind == "code" and self.contract.constants.ack_body_type in self.text:
+                if self.code and self.contract.constants.ack_body_type in self.text:
                     continue  # an example: D1 compares it with the message around it
                 if key != wanted and not _key_fits(key, wanted, names):
-                    yield self._raise(
+                    yield _Slip(
                         (match.start(), match.start() + len(key)),
                         "D2-key",
                         f"the idempotency key is {wanted}",
@@ -199,7 +217,7 @@ class _Names:
                         norm="key-format",
                     )
 
-    def _phases(self) -> Iterator[Finding]:
+    def _phases(self) -> Iterator[_Slip]:
         if "`" not in self.text or not _PHASE_LIST.search(self.text):
             return
         known = {*self.names.phases, *self.names.not_phases}
@@ -226,14 +244,14 @@ class _Names:
         return self.text[max(at - 60, 0) : at]
 
     def _phase(self, start: int, end: int, word: str) -> Finding:
-        return self._raise(
+        return _Slip(
             (start, end),
             "D2-phase",
             f"{word!r} is no phase; the contract knows {' and '.join(self.names.phases)}",
             "name one of these phases",
         )
 
-    def _fields(self) -> Iterator[Finding]:
+    def _fields(self) -> Iterator[_Slip]:
         if not _ALIAS.search(self.text) or not _MESSAGE.search(self.near):
             return
         spans = list(_CODE.finditer(self.text))
@@ -242,7 +260,7 @@ class _Names:
             word = span.group(1)
             meant = _ALIASES.get(word) if ours or re.search(r"Activation(?:Updated|Ack)", self.near) else None
             if meant and meant not in ours:
-                yield self._raise(
+                yield _Slip(
                     span.span(1), "D2-field", f"the field is called {meant!r} in the contract", f"write {meant!r}"
                 )
 
