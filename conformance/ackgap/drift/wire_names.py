@@ -243,7 +243,7 @@ class _Names:
     def _before(self, at: int) -> str:
         return self.text[max(at - 60, 0) : at]
 
-    def _phase(self, start: int, end: int, word: str) -> Finding:
+    def _phase(self, start: int, end: int, word: str) -> _Slip:
         return _Slip(
             (start, end),
             "D2-phase",
