@@ -4,7 +4,7 @@ import json
 import random
 from dataclasses import replace
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from ackgap.contract import load
@@ -53,7 +53,8 @@ def test_a_duplicate_delivery_convicts_nobody(seed, name):
 
 
 @examples
-@given(seeds, seeds)
+@example(seed=109, other=1065)  # a frame missing at the end of one instance, and an instance that is watched for longer
+@given(seed=seeds, other=seeds)
 def test_an_unrelated_instance_changes_no_conviction(seed, other):
     _, _, records = histories.history(random.Random(seed))
     _, records = mutated(random.Random(other), records)

@@ -42,7 +42,6 @@ class Bench:
         self.contract = contract
         self.ledger = Ledger()
         self.instances: dict[str, Instance] = {}
-        self.now = 0
         self.suspicions: dict[tuple[str, str, str], list[Suspicion]] = {}
         self._rows: dict[tuple[str, frozenset[str]], Row] = {}
         self._observable: dict[tuple[str, frozenset[str]], bool] = {}
@@ -174,8 +173,9 @@ class Bench:
                 yield from world.streams.values()
 
     def relay_had_time(self, instance: Instance, t: int) -> bool:
-        """Whether what happened at `t` must have come down the relay by now; nothing limits its latency under load."""
-        return self.now >= t + int((RELAY_PATIENCE_MS + 3 * instance.relay_ms) * NS_PER_MS)
+        """Whether what happened at `t` must have come down the relay while the instance was watched; nothing limits its
+        latency under load. That another instance is watched for longer says nothing."""
+        return instance.seen >= t + int((RELAY_PATIENCE_MS + 3 * instance.relay_ms) * NS_PER_MS)
 
     # --- words -------------------------------------------------------------------------------------------------
 

@@ -278,6 +278,7 @@ class Instance:
     relay_gone: bool = False  # the tester's relay client was away for a while: absence there proves nothing
     fetches_outside_gaps: bool = False  # a polling habit: then a snapshot request says nothing about timers
     restarted: int = 0
+    seen: int = 0  # t of its last record: until then it was watched
     spans: list["Span"] = field(default_factory=list)  # faults of the whole target
 
     def disturbed_since(self, t: int) -> bool:

@@ -74,7 +74,9 @@ class Judge:
 
     def observe(self, observation: Observation) -> None:
         """Take one record into account."""
-        self.bench.now = max(self.bench.now, observation.t)
+        instance = self.bench.instances.get(observation.instance)
+        if instance is not None and observation.t > instance.seen:
+            instance.seen = observation.t
         handler = self._handlers.get(type(observation))
         if handler is not None:
             handler(observation)  # type: ignore[operator]  # each handler takes the class it is registered for

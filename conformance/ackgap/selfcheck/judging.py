@@ -45,7 +45,8 @@ class WatchedJudge(Judge):
         self, contract: Contract, *, silenced: Collection[str] = (), monitors: tuple[type[Monitor], ...] = MONITORS
     ) -> None:
         super().__init__(contract, monitors=monitors)
-        self.watched = WatchedLedger(lambda: self.bench.now, silenced)
+        self.now = 0
+        self.watched = WatchedLedger(lambda: self.now, silenced)
         self.bench.ledger = self.watched
         for claims in self.bench.claims.values():
             claims[:] = [claim for claim in claims if claim.requirement not in self.watched.silenced]
@@ -55,6 +56,7 @@ class WatchedJudge(Judge):
 
     def observe(self, observation: Observation) -> None:
         """See Judge."""
+        self.now = max(self.now, observation.t)
         match observation:
             case ScenarioBegan(t=t, instance=instance, scenario=scenario, worlds=worlds):
                 self.spans.setdefault((instance, scenario), [t, t])
