@@ -7,7 +7,8 @@ from ackgap.scenario.loader import parse
 from tests.conftest import DEFAULT, play_virtually
 from tests.strangers.right import LeavesCoveredUnacked, Retires
 from tests.strangers.switchboard import Switchboard
-from tests.strangers.wrong import GateAhead, LeavesSlashes, OverrideOpensOtherRun
+from tests.strangers.wrong.gates import GateAhead, OverrideOpensOtherRun
+from tests.strangers.wrong.snapshots import LeavesSlashes
 
 
 def failures(factory, scenarios):

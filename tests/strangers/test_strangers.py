@@ -17,7 +17,7 @@ def gateways_of(module):
 
 
 RIGHT = {"Switchboard": Switchboard, **gateways_of(right)}
-WRONG = gateways_of(wrong)
+WRONG = {name: gateway for theme in wrong.MODULES for name, gateway in gateways_of(theme).items()}
 AGAINST_A_SHOULD = {"LeavesCoveredUnacked": {"SYNC-05"}, "BareAcks": {"ACK-06"}}
 
 
