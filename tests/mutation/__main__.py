@@ -1,126 +1,140 @@
-"""`python -m tests.mutation --modules conformance/ackgap/oracle/gap.py --sample 40`: mutants, killed and surviving.
+"""`python -m tests.mutation --modules 'conformance/ackgap/oracle/g*.py' --sample 20`: mutants, killed and surviving.
 
-Works on copies below a temporary folder; the sources of the project are not touched. One session per module, as many at
-a time as there are workers. Prints the score per module and writes the surviving mutants as diffs.
+Each mutant is imported in a forked process in place of its module; no file of the project is touched. Results are appended
+to a file as they come; what stands in it already is not tried again, so a long run can be made in pieces.
 """
 
 import argparse
-import concurrent.futures
-import contextlib
+import collections
 import fnmatch
+import json
+import multiprocessing
 import os
-import random
-import shutil
+import pickle
 import signal
 import subprocess
 import sys
-import tempfile
+import time
+from multiprocessing.connection import wait
 from pathlib import Path
 
-from cosmic_ray.work_db import use_db
-from cosmic_ray.work_item import TestOutcome, WorkerOutcome, WorkResult
+from tests.mutation.mutants import ROOT, mutants, sample, unchanged
+from tests.mutation.recorded import record
+from tests.mutation.trial import child, kind_of
 
-ROOT = Path(__file__).resolve().parents[2]
-COPIED = ("conformance", "reference_impl", "schemas", "tests", "pyproject.toml")
 MODULES = (
     *sorted(f"conformance/ackgap/oracle/{p.name}" for p in (ROOT / "conformance/ackgap/oracle").glob("*.py")),
     *(f"reference_impl/ackgap_reference/{name}.py" for name in ("stream", "gateway", "messages")),
 )
-CONFIG = """
-[cosmic-ray]
-module-path = "{module}"
-timeout = {timeout}.0
-excluded-modules = []
-test-command = "{python} -m tests.mutation.check {kind} {folder}"
-
-[cosmic-ray.distributor]
-name = "local"
-"""
+PATIENCE_S = 300  # for the tests of one mutant, however busy the machine is
+fork = multiprocessing.get_context("fork")
 
 
-def environment(copy):
-    paths = [copy / "conformance", copy / "reference_impl", copy]
-    return {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, paths)), "PYTHONDONTWRITEBYTECODE": "1"}
+def key_of(mutant):
+    return f"{mutant.module}:{mutant.line}:{mutant.column} {mutant.operator} {mutant.occurrence}"
 
 
-def execute(command, *, cwd, env, seconds):
-    """Run the tool for so long at most; what it has found by then is in its session."""
-    null = subprocess.DEVNULL
-    process = subprocess.Popen(command, cwd=cwd, env=env, stdout=null, stderr=null, start_new_session=True)
+def attempt(todo, recorded, *, workers, until):
+    """Try the mutants, so many at a time; yields (mutant, why it is killed or "")."""
+    running = {}
+    todo = collections.deque(todo)
     try:
-        process.wait(seconds)
-    except subprocess.TimeoutExpired:
-        pass
+        while running or (todo and time.monotonic() < until):
+            while todo and len(running) < workers and time.monotonic() < until:
+                mutant = todo.popleft()
+                if mutant.source is None:
+                    continue
+                here, there = fork.Pipe(duplex=False)
+                process = fork.Process(target=child, args=(mutant, recorded, there))
+                process.start()
+                there.close()
+                running[here] = (mutant, process, time.monotonic() + PATIENCE_S)
+            for pipe in wait(list(running), timeout=1):
+                mutant, process, _ = running.pop(pipe)
+                try:
+                    word = pipe.recv()
+                except EOFError:
+                    process.join()
+                    word = f"the process ended with {process.exitcode}"
+                end(process)
+                yield mutant, word
+            for pipe, (mutant, process, latest) in list(running.items()):
+                if time.monotonic() > latest:
+                    del running[pipe]
+                    end(process)
+                    yield mutant, "it hangs"
     finally:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+        for _, process, _ in running.values():
+            end(process)
 
 
-def run(module, folder, given):
-    """Mutate one module. Returns (module, {outcome: number}, [diff of each survivor])."""
-    copy = Path(tempfile.mkdtemp(prefix="copy-", dir=folder))
-    for name in COPIED:
-        source = ROOT / name
-        ignored = shutil.ignore_patterns("bin", "__pycache__", "*.go")
-        shutil.copytree(source, copy / name, ignore=ignored) if source.is_dir() else shutil.copy(source, copy)
-    kind = "oracle" if "/oracle/" in module else "core"
-    config = copy / "session.toml"
-    config.write_text(
-        CONFIG.format(module=module, timeout=given.timeout, python=sys.executable, kind=kind, folder=folder)
-    )
-    tool = [str(Path(sys.executable).with_name("cosmic-ray"))]
-    session = copy / "session.sqlite"
-    subprocess.run([*tool, "init", config, session], cwd=copy, env=environment(copy), check=True, capture_output=True)
-    with use_db(session) as database:
-        jobs = sorted(item.job_id for item in database.work_items)
-        places = {item.job_id: item.mutations[0] for item in database.work_items}
-        jobs.sort(key=lambda job: (places[job].start_pos, places[job].operator_name, places[job].occurrence))
-        chosen = set(random.Random(given.seed).sample(jobs, min(given.sample or len(jobs), len(jobs))))
-        for job in set(jobs) - chosen:
-            database.set_result(job, WorkResult(worker_outcome=WorkerOutcome.SKIPPED))
-    execute([*tool, "exec", config, session], cwd=copy, env=environment(copy), seconds=given.seconds)
-    counts, survivors = {"mutants": len(jobs), "killed": 0, "survived": 0, "incompetent": 0}, []
-    with use_db(session) as database:
-        for job, result in database.results:
-            if job not in chosen or result.test_outcome is None:
-                continue
-            counts[result.test_outcome.value] += 1
-            if result.test_outcome is TestOutcome.SURVIVED:
-                survivors.append(result.diff or "")
-    shutil.rmtree(copy)
-    return module, counts, survivors
+def end(process):
+    try:
+        os.killpg(process.pid, signal.SIGKILL)
+    except ProcessLookupError:
+        process.kill()
+    process.join()
+
+
+def tell(results, modules):
+    """The score per module, and the survivors."""
+    total = collections.Counter()
+    for module in modules:
+        here = [r for r in results if r["module"] == module]
+        survivors = [r for r in here if not r["killed"]]
+        total.update(run=len(here), killed=len(here) - len(survivors))
+        if here:
+            places = len({(m.line, m.column) for m in mutants(module)})
+            print(f"| `{module}` | {len(mutants(module))} | {places} | {len(here)} | {len(here) - len(survivors)} |")
+    for r in results:
+        if not r["killed"] and r["module"] in modules:
+            print(f"\n{r['key']} in {r['definition']}", *r["diff"], sep="\n    ")
+    print(f"\n{total['killed']} of {total['run']} killed")
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--modules", nargs="*", default=["*"], help="globs of source files; all by default")
     parser.add_argument("--sample", type=int, default=0, help="mutants per module, 0 for all")
-    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--seed", type=int, default=1, help="of the sample")
     parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument("--seconds", type=float, help="for one module at most; what was not reached is left out")
-    parser.add_argument("--timeout", type=int, default=120, help="seconds for the tests of one mutant")
-    parser.add_argument("--out", type=Path, default=Path("ackgap-out/mutants.txt"))
+    parser.add_argument("--seconds", type=float, default=float("inf"), help="begin no further mutant after so long")
+    parser.add_argument("--survivors", action="store_true", help="try those again that have survived so far")
+    parser.add_argument("--out", type=Path, default=Path("ackgap-out/mutants.jsonl"))
     given = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    until = time.monotonic() + given.seconds
     modules = [m for m in MODULES if any(fnmatch.fnmatchcase(m, g) for g in given.modules)]
     given.out.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="ackgap-mutants-") as name, given.out.open("w") as out:
-        folder = Path(name)
-        subprocess.run(
-            [sys.executable, "-m", "tests.mutation.check", "record", folder],
-            cwd=ROOT,
-            env=environment(ROOT),
-            check=True,
-        )
-        with concurrent.futures.ThreadPoolExecutor(given.workers) as pool:
-            for module, counts, survivors in pool.map(lambda m: run(m, folder, given), modules):
-                judged = counts["killed"] + counts["survived"] + counts["incompetent"]
-                score = 100 * (judged - counts["survived"]) / judged if judged else 100
-                line = f"{module}: {score:.0f} % of {judged} killed, {counts['survived']} survived ({counts['mutants']} possible)"
-                print(line, flush=True)
-                print(line, *survivors, sep="\n", file=out, flush=True)
+    kept = given.out.with_suffix(".pickle")
+    if not kept.exists():  # in a process of its own, so that nothing of the judge is loaded in this one
+        subprocess.run([sys.executable, "-m", "tests.mutation", "--record", kept], cwd=ROOT, check=True)
+    recorded = pickle.loads(kept.read_bytes())
+    results = {}
+    if given.out.exists():
+        results = {r["key"]: r for r in map(json.loads, given.out.read_text().splitlines())}
+    chosen = [m for module in modules for m in sample(module, given.sample, given.seed)]
+    done = {key for key, r in results.items() if r["killed"] or not given.survivors}
+    todo = [m for m in chosen if key_of(m) not in done]
+    kinds = {kind_of(mutant.module): unchanged(mutant.module) for mutant in todo}
+    for mutant, word in attempt(kinds.values(), recorded, workers=given.workers, until=until):
+        if word:
+            sys.exit(f"the tests of {mutant.module} fail as it is: {word}")
+    with given.out.open("a", encoding="utf-8") as out:
+        for mutant, word in attempt(todo, recorded, workers=given.workers, until=until):
+            result = {
+                "key": key_of(mutant), "module": mutant.module, "definition": mutant.definition, "killed": word,
+                "diff": [] if word else mutant.diff,
+            }  # fmt: skip
+            results[result["key"]] = result
+            print(json.dumps(result), file=out, flush=True)
+            print("." if word else "S", end="", flush=True)
+    print()
+    tell([results[key_of(m)] for m in chosen if key_of(m) in results], modules)
 
 
 if __name__ == "__main__":
-    main()
+    if sys.argv[1:2] == ["--record"]:
+        record(Path(sys.argv[2]).resolve())
+    else:
+        main()

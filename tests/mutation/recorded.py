@@ -1,51 +1,87 @@
-"""What the judge's tests play, recorded once, so that a mutant of the judge only has to judge it.
+"""What the tests of the judge play, recorded once, so that a mutant of the judge only has to judge it.
 
-The statements are those of `tests/oracle/test_judge.py`: each faulty Gateway is convicted of its own requirement, none
-that is right is convicted of a MUST, and the reference passes what the scenarios exercise.
+The statements are those of the tests: each faulty Gateway is convicted of what the published kill matrix says, none
+that is right is convicted, the reference passes what the scenarios exercise (`tests/oracle/test_judge.py`,
+`tests/selfcheck/`), and the naive judge finds nothing to dispute (`tests/oracle/test_agreement.py`).
 """
 
 import pickle
-from pathlib import Path
+from dataclasses import dataclass
+from typing import Any
 
-from ackgap.contract import load
-from ackgap.oracle.judge import judge
-from ackgap.scenario import catalogue
-from ackgap.target.faulty import catalogue as faulty_catalogue
-from ackgap.target.faulty import strange_catalogue
-from ackgap_reference.gateway import build
-from tests.conftest import play_virtually
+from tests.oracle.agreement.comparison import disagreements
 
 FEW = 2  # scenarios per faulty Gateway
 EVERY = 24  # every so manieth scenario for a right one
-NAME = "recorded.pickle"
+SEEDS = range(1, 16)  # of the histories that two judges have judged
 
 
-def record(folder: Path):
-    """Play everything and keep it in the folder."""
+@dataclass(frozen=True)
+class Recorded:
+    """Histories with the verdicts that belong to them."""
+
+    cases: list[tuple[str, list[Any], dict[str, Any]]]  # (name, history, requirement -> (verdict, exercised))
+    agreed: list[tuple[str, list[Any], dict[str, str]]]  # (name, history, verdicts of the naive judge)
+    reference: dict[str, Any]
+
+    def judged(self):
+        """Judge what was recorded. Returns the name of the first history that is judged otherwise, or ""."""
+        from ackgap.contract import load
+        from ackgap.oracle.judge import judge
+
+        for name, history, known in self.cases:
+            if summary(judge(load(), history)) != known:
+                return f"history of {name}"
+        for name, history, naive in self.agreed:
+            found = {r: f.verdict for r, f in judge(load(), history).findings.items()}
+            if disagreements(found, naive):
+                return f"agreement on {name}"
+        return ""
+
+    def played(self):
+        """Let the reference play. Returns "" if it is judged as before."""
+        return "" if reference() == self.reference else "the reference is judged otherwise"
+
+
+def summary(judgement):
+    """What must stay: the verdicts, and what was exercised."""
+    return {r: (f.verdict, f.exercised > 0) for r, f in judgement.findings.items()}
+
+
+def reference():
+    """The verdicts of the reference on a fifth of the scenarios."""
+    from ackgap.contract import load
+    from ackgap.scenario import catalogue
+    from ackgap_reference.gateway import build
+    from tests.conftest import play_virtually
+
+    return summary(play_virtually(build, catalogue.scenarios(load())[::5]).judgement)
+
+
+def record(path):
+    """Play everything and keep it."""
+    from ackgap.contract import load
+    from ackgap.oracle.judge import judge
+    from ackgap.scenario import catalogue
+    from ackgap.target.faulty import catalogue as faulty_catalogue
+    from ackgap.target.faulty import strange_catalogue
+    from ackgap_reference.gateway import build
+    from tests.conftest import play_virtually
+    from tests.oracle.agreement.judging import cases as changed
+    from tests.oracle.naive import verdicts
+
     scenarios = catalogue.scenarios(load())
-    cases = []
+    played = [("the reference", play_virtually(build, scenarios[::5]))]
     for name, faulty in faulty_catalogue().items():
         fitting = [s for s in scenarios if faulty.requirement in s.exercises][:FEW]
-        played = play_virtually(faulty, fitting)
-        if played.judgement.findings[faulty.requirement].verdict == "fail":
-            cases.append((name, faulty.requirement, played.history))
+        played.append((name, play_virtually(faulty, fitting)))
     for number, (name, right) in enumerate(strange_catalogue().items()):
-        cases.append((name, "", play_virtually(right, scenarios[number % EVERY :: EVERY]).history))
-    played = play_virtually(build, scenarios[::5])
-    verdicts = {r: (f.verdict, f.exercised) for r, f in played.judgement.findings.items()}
-    (folder / NAME).write_bytes(pickle.dumps((cases, played.history, verdicts)))
-
-
-def check(folder: Path):
-    """Judge what was recorded. Raises AssertionError at the first wrong verdict."""
-    contract = load()
-    cases, reference, verdicts = pickle.loads((folder / NAME).read_bytes())
-    found = judge(contract, reference).findings
-    assert {r: (f.verdict, f.exercised) for r, f in found.items()} == verdicts
-    for name, requirement, history in cases:
-        findings = judge(contract, history).findings
-        if requirement:
-            assert findings[requirement].verdict == "fail", name
-        else:
-            musts = {r for r, f in findings.items() if f.verdict == "fail" and contract.requirements[r].level == "MUST"}
-            assert not musts, name
+        played.append((name, play_virtually(right, scenarios[number % EVERY :: EVERY])))
+    agreed = []
+    for seed in SEEDS:
+        for name, history in changed(seed):
+            naive = verdicts(history)
+            if not disagreements({r: f.verdict for r, f in judge(load(), history).findings.items()}, naive):
+                agreed.append((name, history, naive))
+    cases = [(name, result.history, summary(result.judgement)) for name, result in played]
+    path.write_bytes(pickle.dumps(Recorded(cases, agreed, cases[0][2])))

@@ -131,8 +131,9 @@ def ack_altered(dice, history):
         document, body = body_of(o)
     except (ValueError, TypeError):
         return None
+    number = body.get("sequence")
     name, value = dice.choice([
-        ("sequence", body.get("sequence", 1) + dice.choice([-1, 1, 1, 2, 7])), ("sequence", str(body.get("sequence"))),
+        ("sequence", (number if isinstance(number, int) else 1) + dice.choice([-1, 1, 1, 2, 7])), ("sequence", str(number)),
         ("run_id", "r9"), ("phase", "unfreeze"), ("etag", "e"), ("idempotency_key", "k"), ("version", 0), ("ts", 3),
     ])  # fmt: skip
     body[name] = value

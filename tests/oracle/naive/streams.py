@@ -5,7 +5,7 @@ A *standing* is (position, entries, state hash): all up to `position` is applied
 """
 
 import functools
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from tests.oracle.naive.facts import Facts, validator, whole
 
@@ -29,6 +29,7 @@ class Stream:
     facts: Facts
     world: str
     run: str
+    _flaws: dict = field(default_factory=dict)
 
     @functools.cached_property
     def arrivals(self):
@@ -63,6 +64,7 @@ class Stream:
         arrival = self.firsts.get(sequence)
         return next((a for a in self.acks if arrival and a.sequence == sequence and a.place > arrival.place), None)
 
+    @functools.cache  # noqa: B019
     def received(self, place):
         return {n for n, a in self.firsts.items() if a.place < place}
 
@@ -112,6 +114,11 @@ class Stream:
 
     def flaw(self, answer):
         """Why a snapshot answer cannot be accepted for this stream, in a word; "" if it can."""
+        if answer.place not in self._flaws:
+            self._flaws[answer.place] = self._flaw(answer)
+        return self._flaws[answer.place]
+
+    def _flaw(self, answer):
         if not answer.good:
             return "failed"
         d = answer.document
@@ -247,6 +254,7 @@ class Stream:
 
     # --- what must be ----------------------------------------------------------------------------------------------
 
+    @functools.cache  # noqa: B019
     def acked_before(self, place):
         """The highest sequence whose ACK was seen before a place, of those that had arrived by then."""
         return max(
