@@ -11,6 +11,7 @@ from ackgap.commands.drifting import drift
 from ackgap.commands.exploring import explore
 from ackgap.commands.initialising import init
 from ackgap.commands.looking import explain, requirements, scenarios
+from ackgap.commands.pacting import pact
 from ackgap.commands.selfchecking import selfcheck
 from ackgap.commands.validating import validate
 from ackgap.contract import ContractError
@@ -40,6 +41,7 @@ for command in (
     doctor,
     drift,
     explore,
+    pact,
 ):
     cli.add_command(command)
 

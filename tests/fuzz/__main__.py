@@ -22,12 +22,17 @@ WORLD, ENTRIES = "fuzzed a/b 100%", (("alpha", "long"), ("beta", "short"))
 @click.option("--examples", default=2000, show_default=True, help="Examples of each operation in the fuzzing phase.")
 @click.option("--seed", default=1, show_default=True)
 @click.option("--deadline", default=1800.0, show_default=True, help="When to give up, s.")
+@click.option("--operation", "operations", multiple=True, help="Only this operationId; repeatable.")
 @click.option("--url", default="", help="A service that runs already, instead of the reference.")
 @click.option("--world", "worlds", multiple=True, help="A world that this service knows; repeatable.")
 @click.option("--applies", is_flag=True, help="This service may be asked to apply, abort and override.")
-def main(examples: int, seed: int, deadline: float, url: str, worlds: tuple[str, ...], applies: bool) -> None:
+def main(
+    examples: int, seed: int, deadline: float, operations: tuple[str, ...], url: str, worlds: tuple[str, ...], applies: bool
+) -> None:  # fmt: skip
     """Fuzz a WorldService with requests drawn from schemas/openapi.yaml."""
-    order = FuzzOrder(url=url, examples=examples, seed=seed, deadline_s=deadline, request_timeout_s=10)
+    order = FuzzOrder(
+        url=url, examples=examples, seed=seed, deadline_s=deadline, operations=operations, request_timeout_s=10
+    )
     if url:
         outcome = asyncio.run(run(replace(order, worlds=worlds, applies=applies, negative=applies)))
     else:

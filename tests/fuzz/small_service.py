@@ -4,6 +4,7 @@ import json
 import threading
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import MappingProxyType
 from urllib.parse import parse_qs, unquote, urlsplit
 
 WORLD = "w 1"
@@ -21,6 +22,7 @@ ENVELOPE = {
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     fault = ""
+    changes = MappingProxyType({})  # by endpoint: fields that are set; None takes one out
 
     def do_GET(self):
         parts = urlsplit(self.path)
@@ -41,11 +43,18 @@ class Handler(BaseHTTPRequestHandler):
             return self.problem(404)
         if steps[-1] == "state_hash":
             other = "h-2" if self.fault == "hash differs" else "h-1"
-            return self.document({"state_hash": other, "world_id": world})
+            return self.document(self.changed("state_hash", {"state_hash": other, "world_id": world}))
         if entry:
-            return self.document(ENVELOPE if world == WORLD else {**ENVELOPE, "data": {"world_id": world}})
+            return self.document(
+                self.changed("entry", ENVELOPE if world == WORLD else {**ENVELOPE, "data": {"world_id": world}})
+            )
         lacking = {"run_id"} if self.fault == "no run" else set()
-        return self.document({k: v for k, v in SNAPSHOT.items() if k not in lacking} | {"world_id": world})
+        snapshot = {k: v for k, v in SNAPSHOT.items() if k not in lacking} | {"world_id": world}
+        return self.document(self.changed("snapshot", snapshot))
+
+    def changed(self, endpoint, document):
+        changed = {**document, **self.changes.get(endpoint, {})}
+        return {k: v for k, v in changed.items() if v is not None}
 
     def document(self, document):
         tag = "e1" if self.fault == "unquoted etag" else '"e1"'
@@ -93,8 +102,8 @@ class Server(ThreadingHTTPServer):
 
 
 @contextmanager
-def small_service(fault=""):
-    server = Server(("127.0.0.1", 0), type("Faulty", (Handler,), {"fault": fault}))
+def small_service(fault="", changes=None):
+    server = Server(("127.0.0.1", 0), type("Faulty", (Handler,), {"fault": fault, "changes": changes or {}}))
     server.written, server.authorizations = 0, set()
     thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()

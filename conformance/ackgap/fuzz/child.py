@@ -53,6 +53,8 @@ def play(order: Mapping[str, Any], tell: Callable[[Mapping[str, Any]], None]) ->
     config = schemathesis.Config.from_dict(configuration(order, rules))
     loaded = schemathesis.openapi.from_path(path, config=config)
     schema = loaded if order["applies"] else loaded.include(tag="resync")
+    if order["operations"]:
+        schema = schema.include(operation_id=list(order["operations"]))
     told: set[tuple[str, str]] = set()
     for event in from_schema(schema).execute():
         _event(event, tell, told, secrets=tuple(order["headers"].values()))

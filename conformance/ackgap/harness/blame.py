@@ -26,13 +26,21 @@ class RunLostRecordsError(Exception):
     """The broker may have dropped records: no verdict can be given."""
 
 
+class UnavailableError(Exception):
+    """Something that is neither target nor kit cannot be used. `hint` says what to do."""
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.hint = hint
+
+
 def exit_code(error: BaseException) -> Exit:
     """The exit code of an error that ended a command."""
     if isinstance(error, KeyboardInterrupt):
         return Exit.INTERRUPTED
     if isinstance(error, TargetError):
         return Exit.TARGET
-    if isinstance(error, BusError | EngineError | RunLostRecordsError):
+    if isinstance(error, BusError | EngineError | RunLostRecordsError | UnavailableError):
         return Exit.ENVIRONMENT
     if isinstance(error, ContractError | TemplateError | CastError):
         return Exit.USAGE

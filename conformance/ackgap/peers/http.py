@@ -13,6 +13,7 @@ IDLE_TIMEOUT_S = 60.0
 HANG_S = 60.0
 PHRASES = {
     200: "OK",
+    304: "Not Modified",
     404: "Not Found",
     405: "Method Not Allowed",
     500: "Internal Server Error",
@@ -69,7 +70,7 @@ class WorldServiceServer:
         if len(line) != 3:
             return False
         method, target = line[0], line[1]
-        planned = self.service.plan(method, target)
+        planned = self.service.plan(method, target, if_none_match=_header(head, b"if-none-match"))
         self.on_request(planned, method, target)
         if planned.delay_ms and not await self._patient(planned.delay_ms / 1000, reader):
             self.on_answer(planned, "gone", 0)
@@ -127,3 +128,9 @@ class WorldServiceServer:
         except TimeoutError:
             return True
         return bool(early)
+
+
+def _header(head: bytes, name: bytes) -> str:
+    """The values of a header, joined; "" if it was not sent."""
+    rows = (line.partition(b":") for line in head.split(b"\r\n")[1:])
+    return ", ".join(value.strip().decode("latin-1") for found, _, value in rows if found.strip().lower() == name)

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any, Literal
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 from ackgap.contract import Constants, load
+from ackgap.scenario.emission import encode
 from ackgap.scenario.model import Answer, Behaviour
 
 Endpoint = Literal["state_hash", "snapshot", "entry", "other"]
@@ -31,9 +32,10 @@ class PlannedAnswer:
 
 @dataclass(slots=True)
 class _Run:
-    """Bodies of one run in the order of emission, and the state after each sequence."""
+    """Entries of one run, the last body of each, and the state after each sequence."""
 
     entries: dict[str, dict[str, Any]] = field(default_factory=dict)
+    bodies: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
     states: dict[int, dict[str, Any]] = field(default_factory=dict)
     last: int = 0
 
@@ -62,10 +64,13 @@ HURT: Mapping[str, tuple[Answer, ...]] = MappingProxyType(
 
 
 class ScriptedWorldService:
-    """Truth and behaviour of many worlds, at the paths that the contract names (the shipped one by default)."""
+    """Truth and behaviour of many worlds, at the paths that the contract names (the shipped one by default).
 
-    def __init__(self, constants: Constants | None = None) -> None:
-        self.constants = constants or load().constants
+    With `conditional` a request that knows the answer's entity tag already is answered with 304.
+    """
+
+    def __init__(self, constants: Constants | None = None, *, conditional: bool = False) -> None:
+        self.constants, self.conditional = constants or load().constants, conditional
         self.worlds: dict[str, _World] = {}
         self.requests = 0
 
@@ -88,6 +93,7 @@ class ScriptedWorldService:
         )
         sides = run.entries.setdefault(str(body.get("strategy_id")), {})
         sides[str(body.get("side"))] = {name: body[name] for name in kept if name in body}
+        run.bodies[str(body.get("strategy_id")), str(body.get("side"))] = body
         run.last = max(run.last, body["sequence"])
         run.states[body["sequence"]] = {
             "world_id": body["world_id"],
@@ -121,7 +127,7 @@ class ScriptedWorldService:
         world = self.worlds.get(world_id)
         return world.felt if world is not None else 0
 
-    def plan(self, method: str, target: str) -> PlannedAnswer:
+    def plan(self, method: str, target: str, *, if_none_match: str = "") -> PlannedAnswer:
         """Decide the answer to a request; `target` is path and query as they came over the wire."""
         self.requests += 1
         world_id, endpoint = address(target, self.constants)
@@ -135,13 +141,26 @@ class ScriptedWorldService:
         truth = self._truth(world, script)
         if script.status != 200:
             return self._problem(world_id, endpoint, script.status, "scripted", script)
-        document = dict(truth) if endpoint == "snapshot" else {"state_hash": truth["state_hash"], "world_id": world_id}
+        if endpoint == "snapshot":
+            document = dict(truth)
+        elif endpoint == "entry":
+            event = world.runs[truth["run_id"]].bodies.get(_entry(target))
+            if event is None:
+                return self._problem(world_id, endpoint, 404, "no such entry", script)
+            document = json.loads(encode(event, "enveloped", self.constants))
+        else:
+            document = {"state_hash": truth["state_hash"], "world_id": world_id}
         document.update(script.change)
         for name in script.drop:
             document.pop(name, None)
         body = script.text.encode() if script.text is not None else json.dumps(document, ensure_ascii=False).encode()
         body += b" " * max(0, script.size - len(body))
-        headers["ETag"] = f'"{truth["state_hash"].encode("ascii", "replace").decode()}"'
+        headers["ETag"] = tag = entity_tag(truth["state_hash"])
+        if self.conditional and tag in if_none_match:
+            return PlannedAnswer(
+                request=self.requests, world_id=world_id, endpoint=endpoint, status=304, headers={"ETag": tag}, body=b"",
+                delay_ms=script.delay_ms, failure=script.failure,
+            )  # fmt: skip
         return PlannedAnswer(
             request=self.requests, world_id=world_id, endpoint=endpoint, status=200, headers=headers, body=body,
             delay_ms=script.delay_ms, failure=script.failure,
@@ -198,6 +217,17 @@ def address(target: str, constants: Constants | None = None) -> tuple[str, Endpo
             return unquote(world), endpoint
     prefix = constants.snapshot_path.partition(PLACE)[0]
     return unquote(path[len(prefix) :].partition("/")[0]) if path.startswith(prefix) else "", "other"
+
+
+def entity_tag(state_hash: str) -> str:
+    """The ETag of an answer."""
+    return f'"{state_hash.encode("ascii", "replace").decode()}"'
+
+
+def _entry(target: str) -> tuple[str, str]:
+    """Strategy and side that a query names."""
+    query = parse_qs(urlsplit(target).query)
+    return query.get("strategy_id", [""])[0], query.get("side", [""])[0]
 
 
 def _between(path: str, template: str) -> str | None:
