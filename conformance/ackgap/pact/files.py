@@ -177,8 +177,10 @@ async def fetch_pacts(provider: str) -> list[PactFile]:
             raise PactError(f"the broker has no pact for the provider {provider!r}")
         urls = [urljoin(base, href) for href in hrefs]
         for url in urls:
-            if urlsplit(url)[:1] + (urlsplit(url).hostname,) != urlsplit(base)[:1] + (urlsplit(base).hostname,):
-                raise BrokerError(f"the broker refers to another host: {_without_credentials(url)}", "its credentials stay here")
+            if _host(url) != _host(base):
+                raise BrokerError(
+                    f"the broker refers to another host: {_without_credentials(url)}", "its credentials stay here"
+                )
         return [parse(_without_credentials(url), await _fetch(session, url)) for url in urls]
 
 
@@ -202,6 +204,10 @@ async def _fetch(session: aiohttp.ClientSession, url: str) -> bytes:
             f"the broker answers {shown} with status {response.status}", f"check {BROKER} and the provider's name"
         )
     return body
+
+
+def _host(url: str) -> tuple[str, str | None]:
+    return urlsplit(url).scheme, urlsplit(url).hostname
 
 
 def _without_credentials(url: str) -> str:
