@@ -7,7 +7,7 @@ import pytest
 from ackgap.contract import load
 from ackgap.history import InstanceStarted, RequestSeen, ScenarioBegan, Stalled
 from ackgap.oracle.judge import judge
-from tests.oracle.test_races import delivered, shown, told
+from tests.oracle.test_races import answered, delivered, shown, told
 
 
 def began():
@@ -56,3 +56,24 @@ def test_a_stall_that_is_told_afterwards_explains_what_came_late(requirement, co
 def test_a_stall_before_it_happened_explains_nothing():
     early = Stalled(t=900 * 1_000_000, instance="", duration_ms=400)
     assert verdict("ORD-04", [early, *relay_before_ack()]) == "fail"
+
+
+def left_over(slow):
+    """A resync is asked for just when the hole is filled; its fetch is seen when the next gap is open already."""
+    yield from began()
+    yield delivered(1001, 1)
+    yield from shown(1005, 1)
+    yield delivered(1010, 3)
+    yield from answered(4020, 1, "state_hash", {"state_hash": "h"})
+    yield delivered(4030, 2)
+    yield from shown(4040, 2)
+    yield from shown(4050, 3)
+    yield delivered(4060 + slow, 5)
+    yield told(RequestSeen, 4080 + slow, request=2, world_id="w", endpoint="snapshot", method="GET", path="snapshot")
+
+
+@pytest.mark.parametrize("requirement", ["SYNC-01", "GAP-05"])
+def test_a_fetch_that_was_seen_late_is_no_fetch_of_the_next_gap(requirement):
+    stalls = [Stalled(t=(4100 + 500 * n) * 1_000_000, instance="", duration_ms=480) for n in range(1, 4)]
+    assert verdict(requirement, left_over(1500)) == "fail"
+    assert verdict(requirement, sorted([*left_over(1500), *stalls], key=lambda o: o.t)) == "inconclusive"

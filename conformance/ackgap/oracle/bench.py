@@ -166,6 +166,11 @@ class Bench:
         """How much a timer may be late before that is the target's own doing: calibrated, at least 400 ms."""
         return max(400.0, 3 * instance.round_trip_ms + instance.settle_ms)
 
+    def may_be_left_over(self, instance: Instance, probed: int, t: int) -> bool:
+        """Whether a fetch seen at `t` may belong to the resync whose probe was answered at `probed`, if the tester stood
+        still meanwhile. To be asked at the end, when every stall is known."""
+        return bool(probed) and not instance.virtual and instance.awake_between(probed, t) <= self.margin_ms(instance)
+
     def streams(self) -> Iterator[Stream]:
         """All streams of all worlds of all instances."""
         for instance in self.instances.values():

@@ -242,6 +242,10 @@ class World:
     ended: bool = False
     tally: set[str] | None = None  # requirements exercised by its scenario, once known
 
+    def probed_before(self, t: int) -> int:
+        """When the last probe that was answered before `t` had its answer; 0 if there was none."""
+        return next((answered for answered, _ in reversed(self.probe_hashes) if answered < t), 0)
+
     def gapped(self) -> list[Stream]:
         """Streams with an open gap."""
         return [s for s in self.streams.values() if s.gap is not None]
@@ -331,6 +335,10 @@ class Instance:
     def stalled_between(self, begin: int, end: int) -> float:
         """How long (ms) the tester stood still in that interval."""
         return sum(max(0, min(end, b) - max(begin, a)) for a, b in self.stalls) / NS_PER_MS
+
+    def awake_between(self, begin: int, end: int) -> float:
+        """How long (ms) the tester was not kept from running in that interval."""
+        return (end - begin) / NS_PER_MS - self.stalled_between(begin, end)
 
 
 def held_by_gap(world: World) -> bool:

@@ -37,7 +37,7 @@ class GapMonitor(Monitor):
 
     def __init__(self, bench: "Bench") -> None:
         super().__init__(bench)
-        self.early: list[tuple[str, World, str, float]] = []
+        self.early: list[tuple[str, World, str, float, int, int]] = []  # ..., margin, last probe before the gap, t
 
     def on_request(self, o: RequestSeen, world: World | None, instance: Instance) -> None:
         """GAP-04 to GAP-06 and CFG-03: when the first probe and the first fetch of a gap come."""
@@ -111,8 +111,10 @@ class GapMonitor(Monitor):
 
     def at_finish(self) -> None:
         """GAP-05: early fetches count only against a Gateway that does not fetch by habit."""
-        for requirement, world, message, margin in self.early:
-            if not world.instance.fetches_outside_gaps:
+        for requirement, world, message, margin, probed, t in self.early:
+            if self.bench.may_be_left_over(world.instance, probed, t):
+                self.bench.doubt(requirement, world, "the fetch may belong to the gap before", margin_ms=margin)
+            elif not world.instance.fetches_outside_gaps:
                 self.bench.convict(requirement, world, message, margin_ms=margin)
             else:
                 for exercised in {"GAP-05", requirement}:
@@ -186,7 +188,8 @@ class GapMonitor(Monitor):
                 f"a snapshot was fetched {early_ms:.0f} ms before the timeout of {instance.gap_timeout_ms} ms had run out "
                 f"for the gap at event {oldest.missing}"
             )
-            self.early.append((requirement, world, message, early_ms - margin))
+            probed = world.probed_before(oldest.opened_sent)
+            self.early.append((requirement, world, message, early_ms - margin, probed, t))
 
     @staticmethod
     def _early_ns(instance: Instance) -> int:

@@ -50,7 +50,7 @@ class SyncMonitor(Monitor):
 
     def __init__(self, bench: "Bench") -> None:
         super().__init__(bench)
-        self.unprobed: list[tuple[World, str]] = []
+        self.unprobed: list[tuple[World, str, int, int]] = []  # ..., last probe that was answered, t
 
     def on_request(self, o: RequestSeen, world: World | None, instance: Instance) -> None:
         """SYNC-01, SYNC-12 and SYNC-13: order and pace of the requests."""
@@ -165,12 +165,15 @@ class SyncMonitor(Monitor):
         probes = [e for e, _ in world.open_requests.values() if e == "state_hash"]
         message = "a snapshot was fetched although no probe had been answered since the gap opened"
         if len(self.unprobed) < KEPT_UNPROBED:
-            self.unprobed.append((world, message + (" (one was still open)" if probes else "")))
+            words = message + (" (one was still open)" if probes else "")
+            self.unprobed.append((world, words, world.probed_before(o.t), o.t))
 
     def at_finish(self) -> None:
         """SYNC-01: a fetch without a probe counts only against a Gateway that does not fetch by habit."""
-        for world, message in self.unprobed:
-            if not world.instance.fetches_outside_gaps:
+        for world, message, probed, t in self.unprobed:
+            if self.bench.may_be_left_over(world.instance, probed, t):
+                self.bench.doubt("SYNC-01", world, "the fetch may belong to the gap before")
+            elif not world.instance.fetches_outside_gaps:
                 self.bench.convict("SYNC-01", world, message)
 
     def _pace(self, o: RequestSeen, world: World) -> None:
