@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from ackgap.contract import load
-from ackgap.history import InstanceStarted, RequestSeen, ScenarioBegan, Stalled
+from ackgap.history import GateSeen, InstanceStarted, RequestSeen, ScenarioBegan, Stalled, TargetChanged
 from ackgap.oracle.judge import judge
 from tests.oracle.test_races import answered, delivered, shown, told
 
@@ -77,3 +77,17 @@ def test_a_fetch_that_was_seen_late_is_no_fetch_of_the_next_gap(requirement):
     stalls = [Stalled(t=(4100 + 500 * n) * 1_000_000, instance="", duration_ms=480) for n in range(1, 4)]
     assert verdict(requirement, left_over(1500)) == "fail"
     assert verdict(requirement, sorted([*left_over(1500), *stalls], key=lambda o: o.t)) == "inconclusive"
+
+
+def acked_but_not_shown(watched_ms):
+    """A frame never comes; the target is watched for so long after the ACK, and stopped much later."""
+    yield from began()
+    yield delivered(1001, 1)
+    yield shown(1005, 1)[1]
+    yield told(GateSeen, 1006 + watched_ms, world_id="w", run_id="r", t_sent=1, status=200, state="closed", body="{}")
+    yield told(TargetChanged, 9000, state="stopped")
+
+
+@pytest.mark.parametrize(("watched_ms", "expected"), [(900, False), (2000, True)])
+def test_nothing_is_missed_on_the_relay_after_it_was_left(watched_ms, expected):
+    assert (verdict("ACK-09", acked_but_not_shown(watched_ms)) == "fail") is expected

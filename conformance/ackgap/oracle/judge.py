@@ -75,7 +75,8 @@ class Judge:
     def observe(self, observation: Observation) -> None:
         """Take one record into account."""
         instance = self.bench.instances.get(observation.instance)
-        if instance is not None and observation.t > instance.seen:
+        ended = isinstance(observation, TargetChanged) and observation.state == "stopped"  # the relay was left before
+        if instance is not None and observation.t > instance.seen and not ended:
             instance.seen = observation.t
         handler = self._handlers.get(type(observation))
         if handler is not None:

@@ -40,12 +40,12 @@ class ResyncClient:
 
     async def _get(self, token: int, path: str) -> None:
         if self.session is None:
-            # No connection is used twice: on one that the other side has cut, the client would repeat the request unasked,
-            # past the pace that the core keeps.
-            connector = aiohttp.TCPConnector(limit=0, force_close=True)
+            connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=5)
             self.session = aiohttp.ClientSession(
                 connector=connector, timeout=self.timeout, cookie_jar=aiohttp.DummyCookieJar(), trust_env=False
             )
+            # On a connection that was cut, the client would repeat a GET unasked, past the pace that the core keeps.
+            self.session._retry_connection = False
         try:
             url = URL(self.base + path, encoded=True)
             async with self.session.get(url, allow_redirects=False, headers={"Accept": "application/json"}) as response:
