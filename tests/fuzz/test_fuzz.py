@@ -51,6 +51,7 @@ def test_a_fault_is_found_with_the_request_that_shows_it(fault, check, said):
     found = outcome.of(check)
     assert found, [f.check for f in outcome.findings]
     assert said in found[0].message
+    assert found[0].status == {"breaks at odd ids": 500, "always 304": 304, "html errors": 404}.get(fault, 200)
     assert found[0].curl.startswith("curl -X GET")
     assert "http://127.0.0.1:" in found[0].curl
 

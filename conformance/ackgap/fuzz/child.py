@@ -136,8 +136,9 @@ def _scenario(
             told.add((label, check.name))
             curls = [step.curl for step in info.steps] or [info.code_sample]
             message = info.failure.message or info.failure.title
-            tell({"kind": "finding", "operation": label, "check": check.name, "message": message,
-                  "curl": _masked("\n".join(curls), secrets), "phase": phase})  # fmt: skip
+            response = recorder.find_response(case_id=info.failure.case_id or case_id)
+            tell({"kind": "finding", "operation": label, "check": check.name, "message": message, "phase": phase,
+                  "curl": _masked("\n".join(curls), secrets), "status": response.status_code if response else 0})  # fmt: skip
 
 
 def _masked(text: str, secrets: tuple[str, ...]) -> str:

@@ -48,7 +48,8 @@ class Finding:
     """One thing that a service should not have done.
 
     `operation` is method and path template, `check` the name of the rule, `message` what is wrong with a bounded quote of
-    the answer, `curl` the commands that show it again, one a line, the last one being the request that failed.
+    the answer, `curl` the commands that show it again, one a line, the last one being the request that failed. `status` is
+    that of the answer, 0 where there was none.
     """
 
     operation: str
@@ -56,6 +57,7 @@ class Finding:
     message: str
     curl: str
     phase: str
+    status: int = 0
 
     def told(self) -> str:
         """What a person reads."""
@@ -91,4 +93,5 @@ class FuzzOutcome:
 
 def finding(row: Mapping[str, Any]) -> Finding:
     """A finding as the child process has written it."""
-    return Finding(**{name: str(row.get(name, ""))[:MESSAGE_CUT] for name in Finding.__dataclass_fields__})
+    texts = {name: str(row.get(name, ""))[:MESSAGE_CUT] for name in Finding.__dataclass_fields__ if name != "status"}
+    return Finding(**texts, status=int(row.get("status", 0)))
