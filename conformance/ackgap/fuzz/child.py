@@ -72,6 +72,8 @@ def configuration(order: Mapping[str, Any], rules: tuple[str, ...]) -> dict[str,
     phases: dict[str, Any] = {
         name: {"enabled": name in order["phases"]} for name in ("examples", "coverage", "fuzzing", "stateful")
     }
+    if order["operations"]:
+        phases["stateful"]["enabled"] = False  # links lead to operations that are not asked for
     phases["coverage"]["unexpected-methods"] = []
     phases["fuzzing"]["generation"] = {**generation, "max-examples": order["examples"]}
     phases["stateful"]["generation"] = {

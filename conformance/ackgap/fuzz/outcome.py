@@ -22,7 +22,8 @@ class FuzzOrder:
     `worlds` are worlds that the service knows, `entries` (strategy, side) pairs of each; half of the requests ask for them.
     With `only_worlds` the service knows no others, so that an answer about any other world is a finding; that holds
     only where no apply is called. `applies` also calls apply, abort and override, which an external target may not have.
-    `operations` names the operationIds to ask; all of them where it is empty.
+    `operations` names the operationIds to ask; all of them where it is empty; some alone are not
+    asked in sequences.
     `negative` also sends what the schemas forbid. `deadline_s` ends the run for certain; what was found until then counts.
     """
 
