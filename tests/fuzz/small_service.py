@@ -30,6 +30,8 @@ class Handler(BaseHTTPRequestHandler):
         query = parse_qs(parts.query)
         world = unquote(steps[2]) if len(steps) > 2 else ""
         self.server.authorizations.add(self.headers.get("Authorization"))
+        if self.fault == "silence":
+            self.server.released.wait(1.0)
         if self.fault == "redirects":
             return self.answer(302, b"", "text/html", Location="http://192.0.2.1/elsewhere")
         if self.fault == "breaks at odd ids" and not world.isascii():
@@ -104,13 +106,14 @@ class Server(ThreadingHTTPServer):
 @contextmanager
 def small_service(fault="", changes=None):
     server = Server(("127.0.0.1", 0), type("Faulty", (Handler,), {"fault": fault, "changes": changes or {}}))
-    server.written, server.authorizations = 0, set()
+    server.written, server.authorizations, server.released = 0, set(), threading.Event()
     thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()
     try:
         server.url = f"http://127.0.0.1:{server.server_port}"
         yield server
     finally:
+        server.released.set()
         server.shutdown()
         server.server_close()
         thread.join()

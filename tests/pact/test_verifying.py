@@ -217,3 +217,17 @@ def test_states_are_understood_in_the_words_of_others(words, found):
 
 def test_the_entry_of_the_small_service_is_what_the_schema_says():
     load().validator("activation-updated-envelope").validate(ENVELOPE)
+
+
+@pytest.mark.parametrize(
+    ("fault", "said"), [("endless body", "the answer is larger than 4 MiB"), ("silence", "no whole answer within")]
+)
+def test_an_endless_answer_and_silence_are_told_as_such(tmp_path, monkeypatch, fault, said):
+    monkeypatch.setattr("ackgap.pact.passing.TIMEOUT_S", 0.3 if fault == "silence" else 5.0)
+    monkeypatch.setattr("ackgap.pact.asked.TIMEOUT_S", 5.0)
+    with small_service(fault) as server:
+        results = against(server.url, tmp_path, worlds=())
+    failed = [r for r in results if r.verdict == "failed"]
+    assert len(failed) == 2
+    assert all(r.told[0].startswith(("the answer", "the provider")) and said in r.told[0] for r in failed)
+    assert server.written < 200 << 20

@@ -30,7 +30,6 @@ def verify(order: dict[str, Any]) -> dict[str, Any]:
     verifier.state_handler(order["state_url"], teardown=False, body=True)
     verifier.set_request_timeout(order["request_timeout_ms"])
     verifier.set_coloured_output(enabled=False)
-    verifier.add_custom_headers(order["headers"])
     for source in order["files"]:
         verifier.add_source(source)
     with contextlib.suppress(RuntimeError):  # the results say more

@@ -16,11 +16,13 @@ from aiohttp import web
 
 from ackgap.harness.blame import UnavailableError
 from ackgap.pact.files import Interaction, PactFile
+from ackgap.pact.passing import Passing
 from ackgap.pact.states import meaning
 
 DEADLINE_S = 90.0
-REQUEST_TIMEOUT_MS = 5000
+REQUEST_TIMEOUT_MS = 15_000  # longer than what a provider gets
 EXCERPT = 240
+PREFIX = "/provider"
 Verdict = Literal["ok", "failed", "skipped"]
 
 
@@ -96,9 +98,9 @@ async def _run(
         path.write_text(json.dumps(pact.with_rows([server.row(n) for n in left])), encoding="utf-8")
         results = await _child(
             {
-                "provider": pact.provider, "url": provider.url or f"http://127.0.0.1:{server.port}", "message_port": server.port,
+                "provider": pact.provider, "url": f"http://127.0.0.1:{server.port}{PREFIX}", "message_port": server.port,
                 "state_url": f"http://127.0.0.1:{server.port}/states", "request_timeout_ms": REQUEST_TIMEOUT_MS,
-                "headers": dict(provider.headers), "files": [str(path)],
+                "files": [str(path)],
             }
         )  # fmt: skip
     finally:
@@ -121,6 +123,9 @@ class _Server:
         self.numbers = {self._tag(n): n for n in left}
         self.impossible: dict[int, str] = {}
         self.error: Exception | None = None  # what went wrong while a state was to be brought about
+        self.passing = Passing(provider.url, provider.headers, PREFIX)
+        self.current = -1
+        self.troubles: dict[int, str] = {}
         self.runner: web.AppRunner | None = None
         self.port = 0
 
@@ -143,12 +148,15 @@ class _Server:
         app = web.Application()
         app.router.add_post("/states", self._state)
         app.router.add_post("/messages", self._message)
+        app.router.add_route("*", PREFIX + "/{path:.*}", self._pass_on)
+        await self.passing.start()
         self.runner = web.AppRunner(app, access_log=None)
         await self.runner.setup()
         await web.TCPSite(self.runner, "127.0.0.1", 0).start()
         self.port = self.runner.addresses[0][1]
 
     async def close(self) -> None:
+        await self.passing.close()
         if self.runner is not None:
             await self.runner.cleanup()
 
@@ -159,6 +167,8 @@ class _Server:
         if row.get("result") == "OK":
             return "ok", ()
         mismatch = row.get("mismatch") or {}
+        if number in self.troubles:
+            return "failed", (self.troubles[number],)
         told = tuple(complaint(m) for m in mismatch.get("mismatches") or ())
         return "failed", told or (str(mismatch.get("message") or mismatch)[:EXCERPT],)
 
@@ -166,6 +176,8 @@ class _Server:
         asked = await request.json()
         tag, _, name = str(asked.get("state", "")).partition(" ")
         number = self.numbers.get(tag)
+        if number is not None:
+            self.current = number
         if number is None or not name:
             return web.json_response({})
         params = asked.get("params") or {}
@@ -177,6 +189,12 @@ class _Server:
         except Exception as error:
             self.error, values = self.error or error, {}
         return web.json_response({**params, **values})
+
+    async def _pass_on(self, request: web.Request) -> web.Response:
+        response = await self.passing.handle(request)
+        if self.passing.trouble:
+            self.troubles[self.current] = self.passing.trouble
+        return response
 
     async def _message(self, request: web.Request) -> web.Response:
         asked = await request.json()
