@@ -40,7 +40,8 @@ def _note(stream: Stream, kind: str, t: int) -> None:
     if stream.gap is not None:
         if len(stream.gap.answers) < 64:
             stream.gap.answers.append(kind)
-        stream.pending_answers[kind] = t
+        if not stream.gap.equal:  # otherwise it may go on, whatever it makes of the answer
+            stream.pending_answers[kind] = t
 
 
 def _document(o: AnswerSent) -> Any:
@@ -66,7 +67,7 @@ def _probe(bench: Bench, world: World, o: AnswerSent) -> None:
             continue
         if equal:
             _equal(stream, o.t)
-        elif not gap.diverged and o.t >= gap.opened_sent + world.instance.timeout_ns:
+        elif not gap.diverged and not gap.equal and o.t >= gap.opened_sent + world.instance.timeout_ns:
             gap.diverged = o.t
     for known, snapshot in [pair for pair in world.unmatched if pair[0] == answer]:
         world.unmatched.remove((known, snapshot))
@@ -99,7 +100,8 @@ def _snapshot(bench: Bench, world: World, o: AnswerSent) -> None:
     problem = _problem(bench, world, document)
     if problem:
         for stream in world.streams.values():
-            _note(stream, problem, o.t)
+            other = problem == "hash_mismatch" and document["run_id"] != stream.run_id
+            _note(stream, "wrong_run" if other else problem, o.t)
         if problem == "hash_mismatch":
             world.unmatched.append((document["state_hash"], document))
         return

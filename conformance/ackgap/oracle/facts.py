@@ -63,6 +63,7 @@ class Gap:
     early_probe: int = 0  # a request before the timer can have run out
     first_snapshot: int = 0
     diverged: int = 0  # when a probe was first answered with a foreign hash, after the timeout
+    fetched: int = 0  # when a snapshot was asked for after that
     filled: int = 0  # when the missing event came (0: not)
     filled_in_flight: bool = False
     equal: bool = False  # a probe has told that nothing is missing: waiting and going on are both allowed

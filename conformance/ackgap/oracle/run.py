@@ -31,7 +31,7 @@ class RunMonitor(Monitor):
     """Tolerates: a Gateway that retires an older run once it follows a newer one of the world."""
 
     group = "RUN"
-    missing = (Claim(60, "RUN-01", _has_relatives),)
+    missing = (Claim(60, "RUN-01", lambda s: s.event is not None and s.event.via == "order" and _has_relatives(s)),)
     premature = (
         Claim(24, "RUN-03", lambda s: "wrong_run" in s.answers),
         Claim(60, "RUN-01", _filled_elsewhere),

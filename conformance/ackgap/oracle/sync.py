@@ -60,6 +60,8 @@ class SyncMonitor(Monitor):
             gap = stream.gap
             if gap is None:
                 continue
+            if o.endpoint == "snapshot" and gap.diverged:
+                gap.fetched = gap.fetched or o.t
             if "failed" in gap.answers and ("retried", gap.index) not in stream.judged:
                 stream.judged.add(("retried", gap.index))
                 self.bench.exercised("SYNC-12", world)
@@ -146,7 +148,8 @@ class SyncMonitor(Monitor):
             self._retried(o, stream, world)
 
     def _probe_first(self, o: RequestSeen, world: World) -> None:
-        gapped = [s.gap for s in world.gapped() if s.gap is not None]
+        known = [s for s in world.gapped() if not s.derailed]  # what has gone past a gap knows of none
+        gapped = [s.gap for s in known if s.gap is not None]
         if not gapped:
             if any(s.suspended and s.mended is not None and s.mended.answers for s in world.streams.values()):
                 self.bench.exercised("SYNC-01", world)
@@ -155,9 +158,6 @@ class SyncMonitor(Monitor):
             "diverged" in g.answers or "equal" in g.answers or "failed" in g.answers or g.behind_cover for g in gapped
         ):
             self.bench.exercised("SYNC-01", world)
-            for gap in gapped:
-                if gap.diverged:
-                    gap.first_snapshot = gap.first_snapshot or o.t
             return
         since = o.t - int(self.bench.margin_ms(world.instance) * NS_PER_MS)
         if any(t >= since for t, _ in world.probe_hashes):
@@ -199,7 +199,7 @@ class SyncMonitor(Monitor):
         for gap in (stream.gap, stream.mended):
             if gap is None or not gap.diverged or world.instance.disturbed_since(gap.diverged):
                 continue
-            if gap.first_snapshot:
+            if gap.fetched:
                 self.bench.exercised("SYNC-02", world)
                 return
             waited_ms = (o.t - gap.diverged) / NS_PER_MS

@@ -47,7 +47,8 @@ def disagreements(streaming, naive):
     broken = {r for r, v in naive.items() if v == "fail"}
     for r in sorted(convicted):
         known = relatives(r) & naive.keys()
-        if known and not known & broken:
+        overtaken = r in MISSING and "ACK-03" in broken  # it was missing when a later one had been ACKed
+        if known and not known & broken and not overtaken:
             found.append(f"{r}: convicted, but its words are not broken")
     derailed = convicted & EARLY
     for r in sorted(broken - convicted):

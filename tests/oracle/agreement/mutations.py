@@ -94,7 +94,7 @@ def ack_twice(dice, history):
     place = some(dice, history, AckSeen)
     if place is None:
         return None
-    to = dice.randint(place + 1, ends(history))
+    to = dice.randint(place + 1, max(place + 1, ends(history)))
     return numbered([*history[:to], replace(history[place], t=time_at(history, to)), *history[to:]])
 
 
@@ -196,7 +196,7 @@ def frame_again(dice, history):
     place = some(dice, history, FrameSeen)
     if place is None:
         return None
-    to = dice.randint(place + 1, ends(history))
+    to = dice.randint(place + 1, max(place + 1, ends(history)))
     return [*history[:to], replace(history[place], t=time_at(history, to)), *history[to:]]
 
 

@@ -114,7 +114,7 @@ def acked_is_shown(case):
     for s in case.streams:
         for n, first in s.firsts.items():
             ack = s.first_ack(n)
-            if ack is None or first.place > ack.place or any(q[1] >= n for q in s.snapshots):
+            if ack is None or first.place > ack.place or s.covers(n):
                 continue
             if first.body.get("version", 1) != 1:
                 continue  # MSG-08
@@ -151,17 +151,21 @@ def applied_after_the_acks_before_it(case):
             before = s.first_ack(n - 1)
             if before is None or n - 1 not in s.received(before.place) or any(q[0] < before.place for q in s.snapshots):
                 continue
-            if f.t + margin < before.t:
-                yield BAD
-            elif n - 1 in shown:
+            if n - 1 not in shown:
+                continue
+            if f.t + margin >= before.t:
                 yield OK
+            elif shown[n - 1].place < before.place:
+                yield BAD
 
 
 @rule("MSG-08")
 def refused_or_taken_altogether(case):
     for s in case.streams:
         for n, a in s.firsts.items():
-            if a.body.get("version", 1) == 1 or not all(k in s.firsts for k in range(1, n)) or s.snapshots:
+            if a.body.get("version", 1) == 1 or not all(k in s.firsts for k in range(1, n)):
+                continue
+            if any(q[1] >= n for q in s.snapshots):
                 continue
             if case.facts.end_of(a.home)[1] >= a.t + RELAY:
                 yield OK if bool(s.first_ack(n)) == any(f.sequence == n for f in s.frames) else BAD
@@ -255,11 +259,9 @@ def mended_late_with_the_flag_off(case):
 
 
 def late(case, s, a):
-    """Whether the gap that an event closed, or waited behind, was closed after its timeout."""
+    """Whether the event that an arrival waited for, or that it was itself, came after the timeout of the gap."""
     opening = s.gap_since(a.place) or s.gap_since(a.place + 1)
-    end = s.gap_end(opening)
-    closer = next((x for x in s.firsts.values() if x.place + 1 == end), a)
-    return case.may_have_timed_out(opening, closer.t)
+    return case.may_have_timed_out(opening, (s.closer(a.sequence) or a).t)
 
 
 @rule("GAP-03")

@@ -9,9 +9,8 @@ def nothing_past_a_gap(case):
         for a in s.firsts.values():
             if a.sequence > s.most(a.place + 1):
                 yield OK
-    for s, place, t, _ in case.premature:
-        if not case.may_have_timed_out(s.gap_since(place), t):
-            yield BAD
+    if case.premature:
+        yield BAD
 
 
 @rule("ORD-02")
@@ -120,7 +119,8 @@ def asked(case, s, opening):
     Probes are free at any time, and who has asked early need not ask anew when the timeout has run out.
     """
     times = [r.t for p, r in case.facts.requests if r.world_id == s.world and p > opening.place]
-    return times, opening.t_sent + case.timeout - case.facts.margin, opening.t + case.timeout + case.late
+    begun = max(opening.t, case.read(opening.behind) or opening.t)
+    return times, opening.t_sent + case.timeout - case.facts.margin, begun + case.timeout + case.late
 
 
 def punctual(case, s, opening):
@@ -168,11 +168,10 @@ def not_before_the_timeout(case):
     if not case.enforced:
         return
     fetches = [(p, r) for p, r in case.facts.requests if r.endpoint == "snapshot"]
-    polls = any(not any(s.in_gap(p) for s in case.of(r.world_id)) for p, r in fetches)
     for _ in outlived(case):
         yield OK
     for place, r in fetches:
         openings = [s.gap_since(place) for s in case.of(r.world_id) if s.in_gap(place)]
         if openings:
             early = all(r.t < o.t_sent + case.timeout - case.facts.margin for o in openings)
-            yield BAD if early and not polls else OK
+            yield BAD if early and not case.polls else OK

@@ -80,6 +80,8 @@ def opens_after_the_last_unfreeze(case):
             continue
         if s.most(place) != top or s.in_gap(place) or case.refused(s, top) or newer(case, s, place):
             continue
+        if case.resyncing(s, place):
+            continue
         come = [a for o in case.of(s.world) for a in o.arrivals if a.place < place]
         if not all(case.facts.settled(a, place) for a in come) or s.acked_before(place) < top:
             continue
@@ -149,6 +151,11 @@ def no_override_opens_in_a_gap(case):
             yield BAD if g.state == "open" else OK
 
 
+def acked(s, a, place):
+    ack = s.first_ack(a.sequence)
+    return ack is not None and ack.place < place
+
+
 @rule("RUN-02")
 def older_runs_change_nothing(case):
     for s, place, g in asked(case):
@@ -158,7 +165,7 @@ def older_runs_change_nothing(case):
             for o in case.of(s.world)
             if o is not s and min(b.place for b in o.arrivals) < begun
             for a in o.arrivals
-            if begun < a.place < place and case.facts.settled(a, place)
+            if begun < a.place < place and (case.facts.settled(a, place) or acked(o, a, place))
         ]
         if older and not case.unsequenced(s.world, place) and not s.in_gap(place):
             possible = [e for _, e in known(s, place)]
@@ -171,20 +178,29 @@ def older_runs_change_nothing(case):
 # --- duplicates ----------------------------------------------------------------------------------------------------
 
 
+def effect(body):
+    """What a message says of its entry; a copy that differs in nothing else is the same."""
+    names = ("phase", "etag", "strategy_id", "side", "active", "weight", "freeze", "drain")
+    return [body.get(name) for name in names]
+
+
+def applied(s, n):
+    return bool(s.first_ack(n)) or any(f.sequence == n for f in s.frames)
+
+
 @rule("DUP-01")
 def a_duplicate_changes_nothing(case):
     for s in case.streams:
         for a in s.arrivals:
             first = s.firsts[a.sequence]
-            applied = s.first_ack(a.sequence) or any(f.sequence == a.sequence for f in s.frames)
-            if not applied or not s.is_duplicate_of_applied(a):
+            if not applied(s, a.sequence) or not s.is_duplicate_of_applied(a):
                 continue
             yield OK
             for f in s.frames:
                 if f.place < a.place or f.sequence != a.sequence:
                     continue
                 newer = any(o.place < f.place and o.sequence > f.sequence for o in s.frames)
-                if newer or (a.body != first.body and f.body == a.body):
+                if newer or (effect(a.body) != effect(first.body) and f.body == a.body):
                     yield BAD
 
 
@@ -193,7 +209,12 @@ def the_first_content_counts(case):
     for s in case.streams:
         for a in s.arrivals:
             first = s.firsts[a.sequence]
-            if a is first or a.body == first.body or a.sequence <= s.most(a.place) or not s.first_ack(a.sequence):
+            if (
+                a is first
+                or effect(a.body) == effect(first.body)
+                or a.sequence <= s.most(a.place)
+                or not applied(s, a.sequence)
+            ):
                 continue
             shown = [f for f in s.frames if f.sequence == a.sequence]
             yield BAD if any(f.body == a.body for f in shown) else OK

@@ -9,15 +9,6 @@ def probed_since(case, world, begin, end):
     return any(a.endpoint == "state_hash" and a.world == world and begin < a.place < end for a in case.facts.answers)
 
 
-def polls(case):
-    """Whether the Gateway fetches snapshots outside gaps too: then a fetch tells nothing."""
-    return any(
-        r.endpoint == "snapshot"
-        and not any(s.gap_openings and s.gap_openings[0].place < p for s in case.of(r.world_id))
-        for p, r in case.facts.requests
-    )
-
-
 @rule("SYNC-01")
 def probe_before_fetch(case):
     if not case.enforced:
@@ -31,7 +22,7 @@ def probe_before_fetch(case):
                 continue
             if probed_since(case, s.world, openings[-1].place, place):
                 yield OK
-            elif s.in_gap(place) and not polls(case):
+            elif s.in_gap(place) and not case.polls:
                 yield BAD
 
 

@@ -16,6 +16,10 @@ def rule(identifier):
     return keep
 
 
+def key(thing):
+    return thing.world, thing.run, thing.sequence
+
+
 class Case:
     """One instance with its streams."""
 
@@ -29,6 +33,15 @@ class Case:
 
     def of(self, world):
         return [s for s in self.streams if s.world == world]
+
+    @property
+    def polls(self):
+        """Whether the Gateway fetches snapshots outside gaps too: then a fetch tells nothing."""
+        return any(
+            r.endpoint == "snapshot"
+            and not any(s.gap_openings and s.gap_openings[0].place < p for s in self.of(r.world_id))
+            for p, r in self.facts.requests
+        )
 
     def unsequenced(self, world, place):
         return [a for a in self.facts.arrivals if a.kind == "unsequenced" and a.world == world and a.place < place]
@@ -77,13 +90,22 @@ class Case:
         base = max((q for q in s.snapshots if q[1] == n - 1), key=lambda q: q[0], default=None)
         if self.refused(s, n) or (n > 1 and before is None and base is None):
             return OK if ack else None
-        ready = max(a.t, self.answered_at(base[0]) if base else 0)
-        limit = ready + self.patience + sum(1 for k in s.firsts if k <= n and not s.first_ack(k)) * self.facts.trip
-        times = [(p, x.t) for p, x in self.facts.settles if x.world_id == a.home and x.upto >= a.t and p > a.place]
+        come = max(x.t for k, x in s.firsts.items() if k <= n)  # what it had to wait for
+        ready = max(come, self.answered_at(base[0]) if base else 0)
+        ahead = [s.first_ack(k) for k in s.firsts if k <= n]
+        limit = ready + self.patience + sum(1 for x in ahead if x is None or x.t >= ready) * self.facts.trip
+        times = [(p, x.t) for p, x in self.facts.settles if x.world_id == a.home and x.upto >= come and p > a.place]
         if times:
             times.append(self.facts.end_of(a.home))
         late = [p for p, t in times if t >= limit and (ack is None or p < ack.place)]
-        return BAD if late else OK if ack else None
+        return BAD if late or (times and self.overtaken(s, n)) else OK if ack else None
+
+    def overtaken(self, s, n):
+        """Whether an event has no ACK though a later one, owed as well, had one in time: it will not come any more."""
+        if s.first_ack(n) or any(q[1] >= n for q in s.snapshots):
+            return False
+        until = self.facts.end_of(s.firsts[n].home)[1] - self.facts.settle
+        return any(k > n and (x := s.first_ack(k)) and x.t <= until for k in s.firsts)
 
     @functools.cached_property
     def due(self):
@@ -98,7 +120,10 @@ class Case:
         return found
 
     def _way(self, s, n, a):
-        below = [q for q in s.snapshots if q[1] < n]
+        ready = s.ready(n)
+        if ready is None:
+            return ""
+        below = [q for q in s.snapshots if q[1] < n and q[0] < ready]
         ack = s.first_ack(n)
         in_time = a.t + self.patience
         if any(q[1] >= n and (q[0] < ack.place if ack else self.answered_at(q[0]) < in_time) for q in s.snapshots):
@@ -117,16 +142,36 @@ class Case:
                 return "" if self.forced(s, a.place) else "in order"
             return "" if self.enforced and self.may_have_timed_out(gap, a.t) else "missing one"
         opening = s.gap_since(a.place + 1)
-        if opening is None:
-            return ""
-        end = s.gap_end(opening)
-        closer = next((x for x in s.firsts.values() if x.place + 1 == end), None)
-        if closer is None or (self.enforced and self.may_have_timed_out(opening, closer.t)):
+        closer = s.closer(n)
+        if opening is None or closer is None or (self.enforced and self.may_have_timed_out(opening, closer.t)):
             return ""
         return "buffered"
 
     def answered_at(self, place):
         return next((x.t for x in self.facts.answers if x.place == place), 0)
+
+    def resyncing(self, s, place):
+        """Whether a resync may be going on that no event had to end: nothing new has come in order since."""
+        for o in s.gap_openings:
+            closer = next((x for x in s.firsts.values() if x.place + 1 == s.gap_end(o)), None)
+            if not self.enforced or closer is None or closer.place >= place:
+                continue
+            after = [x for x in s.firsts.values() if closer.place < x.place < place]
+            followed = any(s.acked_before(x.place) >= x.sequence - 1 for x in after)
+            if self.may_have_timed_out(o, closer.t) and not followed:
+                return True
+        return False
+
+    def read(self, arrival):
+        """When the target was seen to have read an arrival: by the ACK of something behind it; None if never."""
+        firsts = [
+            a
+            for s in self.streams
+            for a in s.firsts.values()
+            if a.partition == arrival.partition and a.offset >= arrival.offset
+        ]
+        acks = [x.t for a in firsts for x in self.facts.acks if x.place > a.place and key(x) == key(a)]
+        return min(acks, default=None)
 
     def forced(self, s, place):
         """Whether a forced resync may still be under way: a gap that may have timed out was closed by its own event,

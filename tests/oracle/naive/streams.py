@@ -112,6 +112,10 @@ class Stream:
             found.append((place, whole(a.document["sequence"]), entries, a.document["state_hash"], firm))
         return sorted(found, key=lambda q: q[0])
 
+    def covers(self, sequence):
+        """Whether a snapshot that was not older than what was ACKed reaches an event."""
+        return any(q[1] >= sequence and q[1] >= self.acked_before(q[0]) for q in self.snapshots)
+
     def flaw(self, answer):
         """Why a snapshot answer cannot be accepted for this stream, in a word; "" if it can."""
         if answer.place not in self._flaws:
@@ -193,6 +197,16 @@ class Stream:
     def most(self, place):
         """The highest sequence that may be applied or covered before that place."""
         return max(position for position, *_ in self.standings(place))
+
+    def ready(self, sequence):
+        """The first place at which an event that has come may be applied or covered; None if there is none."""
+        later = (p for p in self.places if p > self.firsts[sequence].place)
+        return next((p for p in later if self.most(p) >= sequence), None)
+
+    def closer(self, sequence):
+        """The arrival for which an event had to wait, itself if it had not; None if something else let it go on."""
+        place = self.ready(sequence)
+        return next((a for a in self.firsts.values() if place is not None and a.place + 1 == place), None)
 
     def in_gap(self, place):
         """Whether something has arrived that nothing allows to be applied: a gap is open for certain."""
