@@ -2,8 +2,9 @@
 
 from dataclasses import replace
 
+from ackgap.target.faulty import strange_catalogue
 from ackgap_reference.gateway import build
-from tests.conftest import UNFORCED
+from tests.conftest import OTHER, UNFORCED
 from tests.oracle.small import played
 
 
@@ -138,3 +139,41 @@ def test_a_timer_that_runs_too_long_convicts():
         return build(gap_timeout_ms=gap_timeout_ms + 1000, resync_enforced=resync_enforced, seed=seed)
 
     assert convicted(played(late, {"deliver": [1, 3]}, {"settle": "all"}, {"wait": {"timeouts": 1.8}})) == {"GAP-04"}
+
+
+def hides_second(*, gap_timeout_ms, resync_enforced, seed):
+    core = build(gap_timeout_ms=gap_timeout_ms, resync_enforced=resync_enforced, seed=seed)
+    perform = core._perform
+    core._perform = lambda key, effect, now: [
+        e for e in perform(key, effect, now) if not (e.kind == "relay" and '"sequence":2' in e.frame)
+    ]
+    return core
+
+
+EQUAL = ({"deliver": [1, 2, 3, 5]}, {"settle": "all"}, {"wait": {"answered": "snapshot"}}, {"wait": {"ms": 2000}})
+AT_THREE = {"state_hash": [{"at": 3, "times": 0}], "snapshot": [{"at": 1, "times": 0}]}
+
+
+def test_an_equal_hash_is_no_excuse_for_an_event_that_was_acked_before_it_and_never_shown():
+    assert "ACK-09" in convicted(played(hides_second, *EQUAL, worldservice={"w": AT_THREE}))
+    assert convicted(played(build, *EQUAL, worldservice={"w": AT_THREE})) == set()
+
+
+def test_after_an_equal_hash_no_answer_shows_that_wrong_answers_are_withstood():
+    result = verdicts(played(build, *EQUAL, worldservice={"w": AT_THREE}, tiers=("ack", "relay")))
+    assert result["SYNC-09"] == "not_exercised"
+    assert result["SYNC-02"] == "not_exercised"
+
+
+def test_a_poller_is_not_credited_with_a_timeout_that_never_ran_out():
+    poller = strange_catalogue()["polls-snapshots"]
+    steps = ({"deliver": [1, 3]}, {"settle": "all"}, {"deliver": 2}, {"settle": "all"}, {"wait": {"ms": 2000}})
+    assert verdicts(played(poller, *steps, setting=OTHER, timeout="any"))["CFG-03"] == "not_exercised"
+
+
+def test_only_an_event_in_order_shows_that_runs_count_for_themselves():
+    streams = {"a": {"run": "r1"}, "b": {"run": "r2"}}
+    filled = ({"deliver": ["a.2", "a.1", "b.2", "b.1"]}, {"settle": "all"})
+    assert verdicts(played(build, *filled, streams=streams))["RUN-01"] == "not_exercised"
+    in_order = ({"deliver": ["a.1", "b.1"]}, {"settle": "all"})
+    assert verdicts(played(build, *in_order, streams=streams))["RUN-01"] == "pass"

@@ -87,7 +87,7 @@ def _steps(dice, worlds, streams):
     while any(events):
         merged.append(dice.choice([e for e in events if e]).pop(0))
     lost = set(dice.sample(merged, min(len(merged) - 1, dice.choice([0, 0, 1, 1, 2]))))
-    late = {e for e in lost if dice.random() < 0.5}
+    late = {e for e in sorted(lost) if dice.random() < 0.5}
     for event in merged:
         yield {"emit": event} if event in lost else {"deliver": _how(dice, event)}
         what = dice.random()

@@ -23,7 +23,6 @@ LEFT_OUT_GROUPS = {
 LEFT_OUT = {
     "ACK-08": "needs a stalled relay client, which random casts do not have",
     "MSG-06": "needs odd ids and what careless encoders make of them; the scenarios of MSG cover it",
-    "SYNC-03": "what is owed above a snapshot is judged with ACK-01 and its relatives",
     "SYNC-04": "late covered events: free on the relay until the snapshot had to be taken, which is a guess from outside",
     "SYNC-05": "whether a waiting event was covered, or applied otherwise before, is a guess from outside",
     "SYNC-10": "what a stale snapshot may undo is judged with DUP-01 and ORD-03; the blame alone differs",

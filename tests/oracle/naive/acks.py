@@ -13,7 +13,7 @@ def follows_the_schema(case):
 @rule("ACK-04")
 def keyed_by_world(case):
     for ack in case.facts.acks:
-        if answering(case, ack) == {"sequenced"}:
+        if "sequenced" in answering(case, ack):
             yield OK if ack.key == ack.world else BAD
 
 
@@ -273,6 +273,16 @@ def others_go_on(case):
         )
 
     yield from owed(case, wanted)
+    for place, missed in case.facts.missed:
+        since = missed.t - int(missed.waited_ms * 1_000_000)
+        alive = any(x.place < place and x.partition == missed.partition and x.t >= since for x in case.facts.acks)
+        if not alive and any(s.in_gap(place) for s in case.of(missed.world_id)):
+            yield BAD
+
+
+@rule("SYNC-03")
+def applied_above_a_snapshot(case):
+    yield from owed(case, lambda s, a, way: way == "above a snapshot")
 
 
 @rule("GAP-08")
