@@ -7,6 +7,7 @@ to a file as they come; what stands in it already is not tried again, so a long 
 import argparse
 import collections
 import fnmatch
+import itertools
 import json
 import multiprocessing
 import os
@@ -113,7 +114,9 @@ def main():
     results = {}
     if given.out.exists():
         results = {r["key"]: r for r in map(json.loads, given.out.read_text().splitlines())}
-    chosen = [m for module in modules for m in sample(module, given.sample, given.seed)]
+    by_module = [sample(module, given.sample, given.seed) for module in modules]
+    # One of each module, then the next: a run that is ended early has seen them all.
+    chosen = [m for m in itertools.chain.from_iterable(itertools.zip_longest(*by_module)) if m is not None]
     done = {key for key, r in results.items() if r["killed"] or not given.survivors}
     todo = [m for m in chosen if key_of(m) not in done]
     kinds = {kind_of(mutant.module): unchanged(mutant.module) for mutant in todo}
