@@ -3,6 +3,7 @@
 What the words of a sentence say is worked out once per wording; only what its surroundings decide is asked each time.
 """
 
+import re
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -17,6 +18,9 @@ from ackgap.drift.traces import met
 
 REMEMBERED = 20_000
 """Sections and wordings whose readings are kept; repeated ones (copies, boilerplate) cost next to nothing."""
+
+_LONG_NUMBER = re.compile(r"(?<![\w.])\d{6,}(?!\w)", re.ASCII)
+"""A number that says nothing of a norm: an id, an amount, a time stamp. Read as zeros."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,15 +111,16 @@ class NormReader:
         return SectionReading(contradictions=tuple(wrong), statements=tuple(said))
 
     def _wording(self, sentence: Sentence) -> _Wording:
-        found = self._wordings.get(sentence.text)
+        text = _LONG_NUMBER.sub(_zeros, sentence.text)
+        found = self._wordings.get(text)
         if found is None:
             if len(self._wordings) >= REMEMBERED:
                 self._wordings.clear()
-            found = self._wordings[sentence.text] = self._worked_out(sentence)
+            found = self._wordings[text] = self._worked_out(text, korean=sentence.korean)
         return found
 
-    def _worked_out(self, sentence: Sentence) -> _Wording:
-        reading = SentenceReading(sentence.text, self.norms, korean=sentence.korean)
+    def _worked_out(self, text: str, *, korean: bool) -> _Wording:
+        reading = SentenceReading(text, self.norms, korean=korean)
         found: list[tuple[tuple[Rule, Match], ...]] = []
         for norm, rules in _broken_within(self.norms, reading.possible):
             matches = []
@@ -129,7 +134,7 @@ class NormReader:
                 found.append(tuple(matches))
         if found:
             grammar = self.norms.grammars[reading.language]
-            found = found if mood(sentence.text, "", grammar, korean=sentence.korean) else []
+            found = found if mood(text, "", grammar, korean=korean) else []
         return _Wording(reading=reading, met=tuple(found))
 
     def _contradicted(self, wording: _Wording, sentence: Sentence) -> list[Match]:
@@ -176,3 +181,7 @@ def _contradiction(match: Match, sentence: Sentence) -> Contradiction:
         sentence_line=first_line,
         sentence_column=first,
     )
+
+
+def _zeros(number: re.Match[str]) -> str:
+    return "0" * len(number.group())

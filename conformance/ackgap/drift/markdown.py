@@ -15,6 +15,8 @@ import yaml
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
+from ackgap.drift import simple_markdown
+
 BlockKind = Literal["heading", "paragraph", "item", "cell", "code"]
 
 _PARSER = MarkdownIt("commonmark").enable("table").disable(["inline", "text_join"], ignoreInvalid=True)
@@ -30,9 +32,9 @@ _ALERT = re.compile(r"^\[!\w+\]")
 _MARKUP = re.compile(r"[*`]|!?\[|\]\([^)\n]*\)|</?\w[^>\n]*>")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Block:
-    """A piece of text: a paragraph, a heading, a paragraph of a list item, a table cell or a code block.
+    """A piece of text: a paragraph, a heading, a paragraph of a list item, a table cell or a code block. Compared by identity.
 
     `starts` holds for each line of `text` its line (from 0, relative to the section) and column (from 0) in the file.
     `lead` is the paragraph that introduces a list, table or code block; `column` and `row` are the header of a cell's
@@ -178,8 +180,17 @@ def _anchor(title: str, used: dict[str, int]) -> str:
 
 @functools.lru_cache(maxsize=4096)
 def _blocks(text: str, above: tuple[str, ...]) -> tuple[Block, ...]:
-    lines = text.split("\n")
-    return tuple(_Walk(lines, above).run(_PARSER.parse("\n".join(_undecorated(lines)))))
+    simple = simple_markdown.tokens(text)
+    return blocks_of(text, above, _parsed(text) if simple is None else simple)
+
+
+def _parsed(text: str) -> list[Token]:
+    return _PARSER.parse("\n".join(_undecorated(text.split("\n"))))
+
+
+def blocks_of(text: str, above: tuple[str, ...], tokens: list[Token] | None = None) -> tuple[Block, ...]:
+    """The blocks of a section's text by its tokens, by default those of the CommonMark parser."""
+    return tuple(_Walk(text.split("\n"), above).run(_parsed(text) if tokens is None else tokens))
 
 
 def _undecorated(lines: list[str]) -> Iterator[str]:

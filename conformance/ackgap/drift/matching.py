@@ -22,8 +22,6 @@ def meet(rule: Rule, norm: str, reading: SentenceReading) -> Match | None:
     """The place where the words of a sentence meet a rule, whatever its surroundings; None if they do not."""
     if (rule.language and rule.language != reading.language) or (rule.short and len(reading.text) > rule.short):
         return None
-    if any(reading.spans(term.names) for term in rule.unless):
-        return None
     local = [reading.spans(t.names) for t in rule.terms if t.names != rule.head and not (t.around or t.beside)]
     heads = next(
         (spans for name in (rule.head, *((n,) for n in rule.head)) if name and (spans := reading.spans(name))), []
@@ -37,7 +35,7 @@ def meet(rule: Rule, norm: str, reading: SentenceReading) -> Match | None:
             continue
         if best is None or (rule.pick == "near" and _width(head, chosen) < _width(*best)):
             best = (head, chosen)
-    if best is None:
+    if best is None or any(reading.spans(term.names) for term in rule.unless):
         return None
     head, chosen = best
     start, end = _bounds(head, chosen)

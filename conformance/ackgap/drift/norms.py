@@ -132,8 +132,8 @@ def _load(folder: Path) -> Norms:
         raise DriftError(f"{path}: {where}: {problem.message[:200]}")
     concepts = {name: _concept(path, name, row) for name, row in raw["concepts"].items()}
     traces = {
-        "en": Traces({name: (concept.english,) for name, concept in concepts.items()}),
-        "ko": Traces({name: (concept.mixed,) for name, concept in concepts.items()}),
+        "en": Traces({name: concept.english for name, concept in concepts.items()}),
+        "ko": Traces({name: concept.mixed for name, concept in concepts.items()}),
     }
     norms = [_norm(path, row, concepts, traces["en"]) for row in raw["statements"]]
     return Norms(
