@@ -1,7 +1,8 @@
 """How much the checks find, and how often they are wrong, on documents that were written for this purpose.
 
 `corpus` was used while the rules were written. `heldout` was written before any rule and set aside: no rule was tuned on
-it, so failures tell figures and no sentences.
+it, so failures tell figures and no sentences. `independent` was written later in the same way, before the rules of that day were
+touched; its figures before and after were taken once each (English recall 0.72 and 0.84, Korean 0.88 and 0.88).
 """
 
 from pathlib import Path
@@ -44,6 +45,15 @@ def test_sentences_never_seen_by_the_rules_are_judged_well(heldout, capsys):
         print(f"\n  held out D3: {whole}; English {scores[0]}; Korean {scores[1]}", end="")
     assert whole.recall >= 0.9
     assert whole.precision >= 0.95
+
+
+@pytest.mark.parametrize("language", ["en", "ko"])
+def test_a_second_set_that_was_set_aside_is_judged_well(language, capsys):
+    score = measure(HERE / "independent", pattern=f"{language}/*.md")[language, "D3"]
+    with capsys.disabled():
+        print(f"\n  independent {language} D3: {score}".partition("[")[0], end="")
+    assert score.recall >= 0.8
+    assert score.precision >= 0.95
 
 
 def test_half_of_the_documents_are_right_and_raise_nothing():
