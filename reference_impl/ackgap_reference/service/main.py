@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn, Protocol
 
@@ -57,7 +58,9 @@ def gateway(config: Path | None) -> None:
 
 @main.command()
 @CONFIG
-def worldservice(config: Path | None) -> None:
+@click.option("--faulty", metavar="NAME", default="", help="Run a deliberately wrong one instead.")
+@click.option("--strange", metavar="NAME", default="", help="Run a right one with other habits instead.")
+def worldservice(config: Path | None, faulty: str, strange: str) -> None:
     """Run the reference WorldService.
 
     Example: KAFKA_BROKERS=127.0.0.1:9092 DATABASE=worlds.db HTTP_PORT=8000 ackgap-reference worldservice
@@ -65,11 +68,15 @@ def worldservice(config: Path | None) -> None:
     from ackgap_reference.worldservice.settings import from_environment  # noqa: PLC0415  (each service has its own)
 
     settings = _settings(from_environment, config)
+    variant = _variant(faulty, strange)
 
     def make() -> Service:
         from ackgap_reference.worldservice.app import WorldServiceApp  # noqa: PLC0415  (settings errors come first)
 
-        return WorldServiceApp(settings)
+        if variant is None:
+            return WorldServiceApp(settings)
+        form = variant.wire_form or settings.wire_form
+        return WorldServiceApp(replace(settings, wire_form=form), variant.parts)
 
     _serve(make, settings)
 
@@ -84,6 +91,22 @@ def demo(once: bool) -> None:
     from ackgap_reference.demo.show import run  # noqa: PLC0415  (only the demo needs a terminal)
 
     sys.exit(run(once=once))
+
+
+def _variant(faulty: str, strange: str) -> Any:
+    """The WorldService of that name, or None for the reference itself."""
+    if not faulty and not strange:
+        return None
+    from ackgap_reference.worldservice import faulty as wrong  # noqa: PLC0415  (the reference needs none of it)
+    from ackgap_reference.worldservice import strange as right  # noqa: PLC0415
+
+    if faulty and strange:
+        _refuse("--faulty and --strange exclude each other; leave one out")
+    option, name = ("--faulty", faulty) if faulty else ("--strange", strange)
+    known: Any = wrong.CATALOGUE if faulty else right.CATALOGUE
+    if name not in known:
+        _refuse(f"{option} {name}: there is no such WorldService; known are {', '.join(sorted(known))}")
+    return known[name]
 
 
 def _settings(read: Callable[..., Any], config: Path | None) -> Any:

@@ -14,11 +14,9 @@ from typing import Any
 
 from ackgap.contract import load
 from ackgap_reference.worldservice.acktopic import NO_ACK, AckTopic, Batch
-from ackgap_reference.worldservice.core import Effect, Ended, Keep, Publish, Switch, WorldService
-from ackgap_reference.worldservice.desk import Desk
-from ackgap_reference.worldservice.http import HttpFace
+from ackgap_reference.worldservice.core import Effect, Ended, Keep, Publish, Switch
 from ackgap_reference.worldservice.metrics import Metrics
-from ackgap_reference.worldservice.outbox import Outbox
+from ackgap_reference.worldservice.parts import REFERENCE, Parts
 from ackgap_reference.worldservice.settings import Settings
 from ackgap_reference.worldservice.store import Store
 from ackgap_reference.worldservice.world import NS_PER_MS, Limits
@@ -48,12 +46,12 @@ class Clocks:
 class WorldServiceApp:
     """A running reference WorldService."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, parts: Parts = REFERENCE) -> None:
         """Open the store. Raises StoreError."""
         self.settings, self.clocks, self.metrics = settings, Clocks(), Metrics()
         self.store = Store(settings.database)
         self.loop = loop = asyncio.get_running_loop()
-        self.core = WorldService(
+        self.core = parts.core(
             constants=load().constants,
             limits=Limits(freeze=settings.freeze_timeout_ms * NS_PER_MS, switch=settings.switch_timeout_ms * NS_PER_MS),
             enveloped=settings.wire_form == "enveloped",
@@ -67,15 +65,17 @@ class WorldServiceApp:
         self.switches: set[asyncio.TimerHandle] = set()
         self.stopping = False
         brokers = settings.kafka_brokers
-        self.outbox = Outbox(brokers=brokers, topic=settings.activation_topic, loop=loop, on_published=self._published)
+        self.outbox = parts.outbox(
+            brokers=brokers, topic=settings.activation_topic, loop=loop, on_published=self._published
+        )
         self.ack_topic = AckTopic(
             brokers=brokers, topic=settings.ack_topic, loop=loop, places=self.store.places(), on_batch=self._acked
         )
-        desk = Desk(
+        desk = parts.desk(
             core=self.core, store=self.store, metrics=self.metrics, clock=self.clocks, take=self._take,
             settle=self.settle, rehearsals=settings.rehearsals, late_ms=settings.ack_late_ms,
         )  # fmt: skip
-        self.http = HttpFace(desk=desk, ready=self._ready, page=self._page, body_limit=settings.body_limit)
+        self.http = parts.http(desk=desk, ready=self._ready, page=self._page, body_limit=settings.body_limit)
 
     async def start(self) -> None:
         """Take over what the store holds, then listen and publish. Raises OSError if the port cannot be had."""
@@ -178,6 +178,9 @@ class WorldServiceApp:
 
     def _acked(self, batch: Batch) -> None:
         self.acks.append((batch, self.clocks.wall_ms()))
+        now = self.clocks.now()
+        for ack in batch[0]:
+            self.effects += self.core.acked(ack.world_id, ack.run_id, ack.sequence, now)
         self._soon()
 
     def _switch(self, effect: Switch) -> None:

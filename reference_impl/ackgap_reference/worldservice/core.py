@@ -6,6 +6,7 @@ Every effect of one call belongs into one transaction of the store; only then is
 import heapq
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from ackgap.contract import Constants
 from ackgap_reference.worldservice import documents, world
@@ -148,13 +149,31 @@ class WorldService:
             heapq.heappop(self.timers)
         return None
 
+    def acked(self, world_id: str, run_id: str, sequence: int, now: int) -> list[Effect]:
+        """An ACK has come: it decides nothing (RFC 5)."""
+        return []
+
+    # --- decisions ---------------------------------------------------------------------------------------------
+
+    def transition(self, before: World, given: Input, moment: Moment) -> world.Outcome:
+        """The world after an input, and what comes of it."""
+        return world.step(before, given, moment, self.limits)
+
+    def state_hash(self, known: World) -> str:
+        """The token that events, probe and snapshot tell of this state."""
+        return known.state_hash
+
+    def body(self, after: World, emit: world.Emit) -> dict[str, Any]:
+        """The ActivationUpdated body of an event."""
+        return documents.body(after, emit, state_hash=self.state_hash(after))
+
     # --- inside ------------------------------------------------------------------------------------------------
 
     def _step(self, world_id: str, given: Input, now: int) -> list[Effect]:
         before = self.worlds.get(world_id)
         if before is None:
             return []
-        after, effects = world.step(before, given, Moment(ns=now, ts=self.timestamp()), self.limits)
+        after, effects = self.transition(before, given, Moment(ns=now, ts=self.timestamp()))
         if after is before:
             return []
         self.worlds[world_id] = after
@@ -167,7 +186,8 @@ class WorldService:
     def _performed(self, after: World, effect: world.Effect) -> Effect:
         match effect:
             case world.Emit():
-                value = documents.event(after, effect, constants=self.constants, enveloped=self.enveloped)
+                body = self.body(after, effect)
+                value = documents.event(after, effect, body, constants=self.constants, enveloped=self.enveloped)
                 return Publish(
                     world_id=after.world_id, number=effect.number, run_id=effect.run_id, sequence=effect.sequence,
                     value=value,

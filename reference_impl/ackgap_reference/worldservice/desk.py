@@ -61,15 +61,16 @@ class Desk:
         world = self._world(world_id)
         if world is None:
             return _unknown(world_id)
-        return Answer(status=200, document=documents.probe(world), etag=world.state_hash)
+        document = self.probe_of(world)
+        return Answer(status=200, document=document, etag=str(document["state_hash"]))
 
     def snapshot(self, world_id: str) -> Answer:
         """The whole state of the world."""
         world = self._world(world_id)
         if world is None:
             return _unknown(world_id)
-        document = documents.snapshot(world)
-        return Answer(status=200, document=document, etag=token(world.state_hash, str(world.number)))
+        document = self.snapshot_of(world)
+        return Answer(status=200, document=document, etag=token(str(document["state_hash"]), str(world.number)))
 
     def entry(self, world_id: str, strategy: str | None, side: str | None) -> Answer:
         """The last event of one entry."""
@@ -82,6 +83,14 @@ class Desk:
             return problem(404, f"no such world, or no entry {strategy!r}/{side} in it")
         document = documents.in_envelope(value, self.core.constants)
         return Answer(status=200, document=document, etag=token(document["id"]))
+
+    def probe_of(self, world: World) -> Mapping[str, Any]:
+        """What the probe tells of a world."""
+        return documents.probe(world, state_hash=self.core.state_hash(world))
+
+    def snapshot_of(self, world: World) -> Mapping[str, Any]:
+        """What the snapshot tells of a world."""
+        return documents.snapshot(world, state_hash=self.core.state_hash(world))
 
     # --- apply (RFC 1) -----------------------------------------------------------------------------------------
 

@@ -24,22 +24,26 @@ class Sent:
     acked_ms: int | None
 
 
-def event(world: World, emit: Emit, *, constants: Constants, enveloped: bool) -> bytes:
-    """The record value of an event: UTF-8 JSON, the same each time it is published (RFC 2)."""
+def body(world: World, emit: Emit, *, state_hash: str) -> dict[str, Any]:
+    """The body of an event (RFC 2)."""
     strategy, side = emit.key
-    body: dict[str, Any] = {
+    return {
         "version": 1,
         "world_id": world.world_id,
         "run_id": emit.run_id or None,
         "strategy_id": strategy,
         "side": side,
         **emit.entry.shown(),
-        "state_hash": emit.state_hash,
+        "state_hash": state_hash,
         "phase": emit.phase or None,
         "requires_ack": emit.sequence > 0,
         "sequence": emit.sequence or None,
         "idempotency_key": f"activation_updated:{world.world_id}:{emit.run_id}:{emit.sequence or f'override-{emit.number}'}",
     }
+
+
+def event(world: World, emit: Emit, body: Mapping[str, Any], *, constants: Constants, enveloped: bool) -> bytes:
+    """The record value of an event: UTF-8 JSON, the same each time it is published (RFC 2)."""
     document = (
         {"type": constants.activation_body_type, **body} if not enveloped else _enveloped(world, emit, body, constants)
     )
@@ -76,7 +80,7 @@ def in_envelope(value: bytes, constants: Constants) -> dict[str, Any]:
     }
 
 
-def snapshot(world: World) -> dict[str, Any]:
+def snapshot(world: World, *, state_hash: str) -> dict[str, Any]:
     """The state of the world and the last event that it contains (RFC 5 step 3)."""
     state: dict[str, dict[str, Any]] = {}
     for (strategy, side), entry in world.entries.items():
@@ -87,16 +91,16 @@ def snapshot(world: World) -> dict[str, Any]:
         "run_id": run.run_id if run is not None else None,
         "sequence": run.sequence if run is not None else None,
         "version": 1,
-        "state_hash": world.state_hash,
+        "state_hash": state_hash,
         "etag": f"w-{world.number}",
         "ts": world.ts,
         "state": state,
     }
 
 
-def probe(world: World) -> dict[str, Any]:
+def probe(world: World, *, state_hash: str) -> dict[str, Any]:
     """The hash of the present state (RFC 5 step 2)."""
-    return {"state_hash": world.state_hash, "world_id": world.world_id}
+    return {"state_hash": state_hash, "world_id": world.world_id}
 
 
 def status(world_id: str, run: Run, sent: Sequence[Sent], *, now_ms: int, late_ms: int) -> dict[str, Any]:

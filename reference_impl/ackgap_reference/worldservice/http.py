@@ -57,17 +57,17 @@ class HttpFace:
         if len(parts) == 1:
             plain = self._plain(parts[0])
             if plain is not None:
-                return plain if request.method in {"GET", "HEAD"} else _response(_not_allowed("GET"))
+                return plain if request.method in {"GET", "HEAD"} else self.response(_not_allowed("GET"))
         if len(parts) < 3 or parts[0] != "worlds" or not parts[1]:
-            return _response(problem(404, f"known are {KNOWN}"))
-        world_id, rest = unquote(parts[1]), tuple(parts[2:])
+            return self.response(problem(404, f"known are {KNOWN}"))
+        world_id, rest = self.decoded(parts[1]), tuple(parts[2:])
         shape = ("apply", "{run_id}") if len(rest) == 2 and rest[0] == "apply" and rest[1] else rest
         allowed = METHODS.get(shape)
         if allowed is None:
-            return _response(problem(404, f"known are {KNOWN}"))
+            return self.response(problem(404, f"known are {KNOWN}"))
         if request.method not in allowed:
-            return _response(_not_allowed(*allowed))
-        return await self._world(request, world_id, shape, unquote(rest[-1]))
+            return self.response(_not_allowed(*allowed))
+        return await self._world(request, world_id, shape, self.decoded(rest[-1]))
 
     async def _world(
         self, request: web.BaseRequest, world_id: str, shape: tuple[str, ...], last: str
@@ -77,7 +77,7 @@ class HttpFace:
             try:
                 body = await asyncio.wait_for(self._body(request), BODY_TIMEOUT_S)
             except TimeoutError:
-                return _response(problem(408, f"the body did not come within {BODY_TIMEOUT_S:g} s"))
+                return self.response(problem(408, f"the body did not come within {BODY_TIMEOUT_S:g} s"))
             if body is None:
                 answer = Answer(
                     status=413, document={"type": "about:blank", "title": "Content too large", "status": 413,
@@ -89,18 +89,18 @@ class HttpFace:
                 answer = desk.apply(world_id, body)
                 if answer.status < 300:
                     place = f"/worlds/{quote(world_id, safe='')}/apply/{quote(answer.document['run_id'], safe='')}"
-                    return _response(answer, {"Location": place})
-            return _response(answer)
+                    return self.response(answer, {"Location": place})
+            return self.response(answer)
         if request.method == "DELETE":
-            return _response(desk.abort(world_id, last))
+            return self.response(desk.abort(world_id, last))
         if shape[0] == "apply":
-            return _response(desk.apply_status(world_id, last))
+            return self.response(desk.apply_status(world_id, last))
         if shape[-1] == "state_hash":
-            return _conditional(request, desk.state_hash(world_id))
+            return self.conditional(request, desk.state_hash(world_id))
         query = request.query
         if "strategy_id" in query or "side" in query:
-            return _conditional(request, desk.entry(world_id, query.get("strategy_id"), query.get("side")))
-        return _conditional(request, desk.snapshot(world_id))
+            return self.conditional(request, desk.entry(world_id, query.get("strategy_id"), query.get("side")))
+        return self.conditional(request, desk.snapshot(world_id))
 
     async def _body(self, request: web.BaseRequest) -> bytes | None:
         """The body, or None if it is larger than what is read."""
@@ -123,24 +123,33 @@ class HttpFace:
             return web.Response(body=self.page(), content_type="text/plain", charset="utf-8")
         return None
 
+    # --- how it is told ----------------------------------------------------------------------------------------
 
-def _response(answer: Answer, headers: Mapping[str, str] = MappingProxyType({})) -> web.Response:
-    kind = "application/json" if answer.status < 400 else "application/problem+json"
-    tag = {"ETag": f'"{answer.etag}"'} if answer.etag else {}
-    text = json.dumps(answer.document, ensure_ascii=False)
-    return web.Response(
-        status=answer.status, body=text.encode("utf-8", "backslashreplace"), content_type=kind, charset="utf-8",
-        headers={**answer.headers, **headers, **tag},
-    )  # fmt: skip
+    def decoded(self, segment: str) -> str:
+        """An id from its segment of the raw path."""
+        return unquote(segment)
 
+    def tag(self, answer: Answer) -> str:
+        """The entity tag of an answer."""
+        return f'"{answer.etag}"'
 
-def _conditional(request: web.BaseRequest, answer: Answer) -> web.Response:
-    """304 where the caller knows the answer already (RFC 9110, 13.1.2)."""
-    known = request.headers.getall("If-None-Match", [])
-    tags = [tag.strip().removeprefix("W/") for line in known for tag in line.split(",")]
-    if answer.etag and ("*" in tags or f'"{answer.etag}"' in tags):
-        return web.Response(status=304, headers={"ETag": f'"{answer.etag}"'})
-    return _response(answer)
+    def response(self, answer: Answer, headers: Mapping[str, str] = MappingProxyType({})) -> web.Response:
+        """An answer as JSON or as problem details, with its tag."""
+        kind = "application/json" if answer.status < 400 else "application/problem+json"
+        tag = {"ETag": self.tag(answer)} if answer.etag else {}
+        text = json.dumps(answer.document, ensure_ascii=False)
+        return web.Response(
+            status=answer.status, body=text.encode("utf-8", "backslashreplace"), content_type=kind, charset="utf-8",
+            headers={**answer.headers, **headers, **tag},
+        )  # fmt: skip
+
+    def conditional(self, request: web.BaseRequest, answer: Answer) -> web.Response:
+        """304 where the caller knows the answer already (RFC 9110, 13.1.2)."""
+        known = request.headers.getall("If-None-Match", [])
+        tags = [tag.strip().removeprefix("W/") for line in known for tag in line.split(",")]
+        if answer.etag and ("*" in tags or f'"{answer.etag}"' in tags):
+            return web.Response(status=304, headers={"ETag": self.tag(answer)})
+        return self.response(answer)
 
 
 def _not_allowed(*methods: str) -> Answer:

@@ -41,11 +41,16 @@ class Outbox:
         self.queues = {world_id: deque(list(queue)[:1]) for world_id, queue in self.queues.items()}
         await self.producer.stop(grace_s)
 
+    def key(self, world_id: str, value: bytes) -> bytes:
+        """The key of a record: its world, so that one partition has all of it in order."""
+        return world_id.encode()
+
     def _send(self, world_id: str) -> None:
         self.retries.pop(world_id, None)
         self.tokens += 1
         self.worlds[self.tokens] = world_id
-        self.producer.publish(self.tokens, world_id.encode(), self.queues[world_id][0][1])
+        value = self.queues[world_id][0][1]
+        self.producer.publish(self.tokens, self.key(world_id, value), value)
 
     def _reported(self, token: int, confirmed: bool) -> None:
         world_id = self.worlds.pop(token)
