@@ -13,7 +13,7 @@ from typing import Any
 
 from ackgap import history
 from ackgap.broker import build
-from ackgap.bus.opening import checked
+from ackgap.bus.opening import can_be_hurt, checked
 from ackgap.contract import Contract, ContractError, load
 from ackgap.contract_folder import open_folder
 from ackgap.harness.inprocess import run_in_process
@@ -83,7 +83,7 @@ async def certify(order: Order) -> Certified:
     plan = make_plan(
         scenarios, settings, run_id=uuid.uuid4().hex[:8], seed=order.seed, constants=contract.constants,
         lanes=1 if spec.one_at_a_time or spec.kind == "python" else LANES, repeat=order.repeat,
-        unable=unable_for(spec, links=build.BINARY.is_file()),
+        unable=unable_for(spec, links=build.BINARY.is_file(), own_broker=_own_broker(spec, order)),
     )  # fmt: skip
     if not plan.size:
         raise ContractError("none of the chosen scenarios can be played with the settings that the target allows")
@@ -146,6 +146,7 @@ async def _run(
         run_id=plan.run_id,
         folder=folder,
         constants=contract.constants,
+        lasting_broker=plan.hurts_broker,
     )
 
     async def hold(recorder: Recorder, instances: Sequence[Instance]) -> None:
@@ -171,6 +172,13 @@ def bus_for(spec: TargetSpec, chosen: str) -> str:
             f"target {spec.name} is attached: it reads a bus that runs already; name it by --bus kafka://HOST:PORT"
         )
     return checked(chosen or ("container" if spec.in_container else "embedded"))
+
+
+def _own_broker(spec: TargetSpec, order: Order) -> bool:
+    """Whether the broker of the run can be paused, killed and started again; in virtual time that is simulated."""
+    if spec.kind in {"python", "attach"}:
+        return spec.kind == "python"
+    return can_be_hurt(bus_for(spec, order.bus))
 
 
 def find_target(name: str, contract: Contract) -> TargetSpec:

@@ -122,7 +122,10 @@ def test_gates_are_closed_while_it_catches_up_and_where_the_partition_is_another
 
 
 class Turn:
-    """One test with a Gateway process; `restart` kills it with SIGKILL."""
+    """One test with a Gateway process; `restart` kills it with SIGKILL.
+
+    A kill may come between an ACK's place in the log and its confirmation: then that one ACK is published again.
+    """
 
     def __init__(self, it):
         self.it = it
@@ -174,7 +177,7 @@ def test_with_a_state_file_a_lost_log_needs_no_resync(tmp_path):
         await turn.restart()
         await turn.deliver(3, 4)
         await turn.acked(3, 4)
-        assert it.acked("w") == [3, 4]
+        assert it.acked("w") in ([3, 4], [2, 3, 4])
         await turn.opened()
         assert it.asked == []
 
@@ -194,7 +197,7 @@ def test_with_a_state_file_events_behind_a_gap_outlive_the_log(tmp_path):
         assert (await turn.gate())["state"] == "closed"
         await turn.deliver(2)
         await turn.acked(2, 3, 4)
-        assert it.acked("w") == [2, 3, 4]
+        assert it.acked("w") in ([2, 3, 4], [1, 2, 3, 4])
         await turn.opened()
         assert it.asked == []
 

@@ -2,7 +2,8 @@
 //
 // It prints one JSON line with its address, then answers one JSON line per command line. It ends when stdin closes, so
 // it never outlives the process that started it. It listens on loopback, or on the one address given as its argument, and
-// creates no topic by itself. As `ackgap-broker link HOST ADVERTISED BROKER` it is a link instead: a proxy with faults in
+// creates no topic by itself. As `ackgap-broker HOST PORT FOLDER` it keeps its log in the folder, so that it can be killed and
+// started again at the same port. As `ackgap-broker link HOST ADVERTISED BROKER` it is a link instead: a proxy with faults in
 // front of any Kafka, for one target alone.
 package main
 
@@ -76,9 +77,17 @@ func run() error {
 	if len(os.Args) > 1 {
 		host = os.Args[1]
 	}
-	listen := func(network, _ string) (net.Listener, error) { return net.Listen(network, net.JoinHostPort(host, "0")) }
-	cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.Ports(0), kfake.ListenFn(listen),
+	port, options := "0", []kfake.Opt{}
+	if len(os.Args) == 4 {
+		port = os.Args[2]
+		options = append(options, kfake.DataDir(os.Args[3]))
+	}
+	listen := func(network, _ string) (net.Listener, error) {
+		return net.Listen(network, net.JoinHostPort(host, port))
+	}
+	options = append(options, kfake.NumBrokers(1), kfake.Ports(0), kfake.ListenFn(listen),
 		kfake.BrokerConfigs(map[string]string{"log.cleaner.backoff.ms": cleanerMillis}))
+	cluster, err := kfake.NewCluster(options...)
 	if err != nil {
 		return err
 	}

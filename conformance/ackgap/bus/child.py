@@ -3,12 +3,17 @@
 import asyncio
 import contextlib
 import json
+import os
+import signal
+from pathlib import Path
 from typing import Any
 
 from ackgap.bus.transport import BusError
 
 START_TIMEOUT_S = 20.0
 STOP_TIMEOUT_S = 3.0
+STILL_CHECKS = 100
+STILL_EVERY_S = 0.01
 
 
 class BrokerProcess:
@@ -50,6 +55,29 @@ class BrokerProcess:
             raise BusError(f"the broker refused {command.get('do')}: {answer['error']}")
         return answer
 
+    async def stand_still(self) -> bool:
+        """Stop it until `go_on`. Returns whether the system says that it stands still."""
+        if self.process is None or self.process.returncode is not None:
+            return False
+        os.kill(self.process.pid, signal.SIGSTOP)
+        for _ in range(STILL_CHECKS):
+            if _stands_still(self.process.pid):
+                return True
+            await asyncio.sleep(STILL_EVERY_S)
+        return False
+
+    async def go_on(self) -> None:
+        """Let it go on."""
+        if self.process is not None and self.process.returncode is None:
+            os.kill(self.process.pid, signal.SIGCONT)
+
+    async def kill(self) -> None:
+        """End it without warning; `start` starts it again."""
+        process, self.process = self.process, None
+        if process is not None and process.returncode is None:
+            process.kill()
+            await process.wait()
+
     async def stop(self) -> None:
         """Close its stdin, and kill it if that is not enough."""
         process, self.process = self.process, None
@@ -75,3 +103,9 @@ class BrokerProcess:
         with contextlib.suppress(TimeoutError):
             return (await asyncio.wait_for(self.process.stderr.read(2000), 0.5)).decode("utf-8", "replace").strip()
         return ""
+
+
+def _stands_still(pid: int) -> bool:
+    """Whether the system says so; where it says nothing of its processes, a sent signal has to do."""
+    stat = Path(f"/proc/{pid}/stat")
+    return not stat.is_file() or stat.read_text().rpartition(")")[2].split()[0] == "T"

@@ -12,8 +12,9 @@ from ackgap.bus.retiring import retire
 from ackgap.bus.transport import BusError, Record
 
 CONNECT_TIMEOUT_S = 15.0
-PRODUCE_TIMEOUT_MS = 20_000
+PRODUCE_TIMEOUT_MS = 40_000  # longer than a real broker in a container takes to start again
 RETRY_S = 0.05
+RECONNECT_MS = 500  # a broker that was killed is found again soon
 
 
 class KafkaClient:
@@ -25,6 +26,7 @@ class KafkaClient:
             "bootstrap.servers": bootstrap,
             "log_level": 0,
             "broker.address.family": "v4",
+            "reconnect.backoff.max.ms": RECONNECT_MS,
             **(extra or {}),
         }
         self.loop = asyncio.get_running_loop()

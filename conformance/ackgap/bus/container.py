@@ -15,6 +15,8 @@ START_TIMEOUT_S = 60.0
 ALIAS = "kafka"
 INSIDE_PORT, HOST_PORT = 9092, 9094
 STARTED = re.compile(r"Kafka Server started")
+# A broker that comes back after a kill is taken in only when its old session has run out; 9 s by default.
+SOON_FORGOTTEN = {"KAFKA_BROKER_SESSION_TIMEOUT_MS": "3000", "KAFKA_BROKER_HEARTBEAT_INTERVAL_MS": "500"}
 CLUSTER = "ackgap-cluster-0000000w"
 
 
@@ -23,12 +25,12 @@ class ContainerBus(KafkaBus):
 
     kind = "container"
 
-    def __init__(self, *, network: RunNetwork, image: str, log: Path, port: int) -> None:
+    def __init__(self, *, network: RunNetwork, image: str, log: Path, port: int, lasting: bool = False) -> None:
         super().__init__(f"127.0.0.1:{port}")
         self.port = port
         self.log = log
         self.container = RunContainer(
-            image, network=network, log=log, env=environment(port), alias=ALIAS,
+            image, network=network, log=log, env=environment(port) | (SOON_FORGOTTEN if lasting else {}), alias=ALIAS,
             ports={HOST_PORT: port}, memory_mb=1024, cpus=2.0,
         )  # fmt: skip
 
@@ -52,6 +54,29 @@ class ContainerBus(KafkaBus):
         self.created.clear()
         await super().close()
         await self.container.remove()
+
+    @property
+    def pid(self) -> int:
+        """See `Hurtable.pid`: the engine's."""
+        return 0
+
+    async def pause(self) -> bool:
+        """See `Hurtable.pause`."""
+        return await self.container.pause()
+
+    async def unpause(self) -> None:
+        """See `Hurtable.unpause`."""
+        await self.container.unpause()
+
+    async def kill(self) -> bool:
+        """See `Hurtable.kill`."""
+        await self.container.halt("SIGKILL")
+        ended = self.container.ended
+        return ended is not None and ended.done()
+
+    async def again(self) -> None:
+        """See `Hurtable.again`: the same container, with its disk and its port."""
+        await self.container.resume()
 
     async def _ready(self) -> None:
         ended = self.container.ended

@@ -80,9 +80,9 @@ class EmbeddedBus(_OwnBroker):
 
     kind = "embedded"
 
-    def __init__(self, binary: Path, listen: str = "127.0.0.1") -> None:
-        super().__init__(str(binary), listen)
-        self.listen = listen
+    def __init__(self, binary: Path, listen: str = "127.0.0.1", *, log: Path | None = None) -> None:
+        super().__init__(str(binary), listen, *(("0", str(log)) if log is not None else ()))
+        self.listen, self.log = listen, log
 
     @property
     def inside(self) -> str:
@@ -92,6 +92,33 @@ class EmbeddedBus(_OwnBroker):
                 "the embedded broker listens on loopback, which containers cannot reach", "use --bus container"
             )
         return self.bootstrap
+
+    @property
+    def pid(self) -> int:
+        """See `Hurtable.pid`."""
+        return self.process.process.pid if self.process.process is not None else 0
+
+    async def pause(self) -> bool:
+        """See `Hurtable.pause`."""
+        return await self.process.stand_still()
+
+    async def unpause(self) -> None:
+        """See `Hurtable.unpause`."""
+        await self.process.go_on()
+
+    async def kill(self) -> bool:
+        """See `Hurtable.kill`."""
+        if self.log is None:
+            raise BusError("this embedded broker keeps its log in memory; it cannot be killed and started again")
+        before = self.process.process
+        await self.process.kill()
+        return before is not None and before.returncode is not None
+
+    async def again(self) -> None:
+        """See `Hurtable.again`."""
+        port = self.bootstrap.rpartition(":")[2]
+        self.process.command = (*self.process.command[:2], port, str(self.log))
+        await self.process.start()
 
     async def control(self, command: dict[str, Any]) -> dict[str, Any]:
         """Faults, delays and state; see the broker's source for the commands."""

@@ -17,16 +17,18 @@ IMAGE = "ACKGAP_KAFKA_IMAGE"  # the image of `--bus container`, where --kafka-im
 
 
 def open_bus(
-    spec: str, *, network: RunNetwork | None = None, image: str = "", folder: Path | None = None, port: int = 0
-) -> Bus:
+    spec: str, *, network: RunNetwork | None = None, image: str = "", folder: Path | None = None, port: int = 0,
+    lasting: bool = False,
+) -> Bus:  # fmt: skip
     """The bus that a `--bus` value names, not started yet. Raises BusError for an unknown one.
 
     `network` is the started network of the run, if it has containers; `container` needs it, a folder for the broker's
-    log, and a free loopback port.
+    log, and a free loopback port. `lasting` prepares a broker of our own for being killed and started again: its log outlives it.
     """
     if spec == "embedded":
         if build.BINARY.is_file() and not os.environ.get(NO_BROKER):
-            return EmbeddedBus(build.BINARY, network.listen if network is not None else "127.0.0.1")
+            log = folder / "embedded-broker" if lasting and folder is not None else None
+            return EmbeddedBus(build.BINARY, network.listen if network is not None else "127.0.0.1", log=log)
         mock = MockBus()
         mock.fallback_reason = "the embedded broker is not built here, so librdkafka's mock cluster is used instead"
         return mock
@@ -36,10 +38,15 @@ def open_bus(
         if network is None or folder is None or not port:
             raise BusError("--bus container needs a container engine", "see `ackgap doctor`")
         chosen = image or os.environ.get(IMAGE) or DEFAULT_IMAGE
-        return ContainerBus(network=network, image=chosen, log=folder / "kafka.log", port=port)
+        return ContainerBus(network=network, image=chosen, log=folder / "kafka.log", port=port, lasting=lasting)
     if spec.startswith("kafka://") and ":" in spec.removeprefix("kafka://"):
         return KafkaBus(spec.removeprefix("kafka://"), client_settings())
     raise BusError(f"--bus {spec}: expected one of {', '.join(KINDS)}", "see `ackgap certify --help`")
+
+
+def can_be_hurt(spec: str) -> bool:
+    """Whether the bus of a `--bus` value is a broker of the run's own that can be killed and started again."""
+    return spec == "container" or (spec == "embedded" and build.BINARY.is_file() and not os.environ.get(NO_BROKER))
 
 
 def checked(spec: str) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from ackgap.bus.group import GroupMembers
+from ackgap.bus.outage import Hurtable, answers, until_back
 from ackgap.bus.transport import BusError
 from ackgap.harness.instance import Instance
 from ackgap.history import FaultChanged
@@ -15,6 +16,7 @@ from ackgap.scenario.model import ChangeFault
 from ackgap.target.spec import fill
 
 JOIN_S = 20.0
+SILENT_S = 0.4  # a broker that answers within this time was not hurt
 FLAP_S = 0.04
 
 
@@ -75,7 +77,7 @@ class Faults:
             self._tell(step, active=True)
         begin = {
             "gateway": self._gateway, "link": self._link, "group": self._group, "world": self._worlds,
-            "relay": self._relay,
+            "relay": self._relay, "broker": self._broker,
         }[scope]  # fmt: skip
         active = await begin(step)
         self.active[step.fault] = active
@@ -98,6 +100,12 @@ class Faults:
         if active.timer is not None:
             active.timer.cancel()
         felt = await active.felt()
+        if (
+            FAULTS[fault].scope == "broker"
+        ):  # it is over when the broker is there again, which is not the target's business
+            await active.undo()
+            self._tell(active.step, active=False, felt=felt, detail=active.detail)
+            return
         self._tell(active.step, active=False, felt=felt, detail=active.detail)
         await active.undo()
 
@@ -123,6 +131,28 @@ class Faults:
             raise BusError(f"the fault {step.fault} needs a link to the brokers, and there is none")
         await link.begin(step.fault, ms=step.ms, error=step.error)
         return _Active(step, link.felt, link.end, _nothing)
+
+    async def _broker(self, step: ChangeFault) -> _Active:
+        bus = self.instance.bus
+        if not isinstance(bus, Hurtable):
+            raise BusError(
+                f"the fault {step.fault} needs a broker of the kit's own, and the bus is {self.instance.bus.kind}"
+            )
+        paused = step.fault == "broker_paused"
+        guardian, pid = self.instance.surroundings.guardian, bus.pid
+        if paused and pid:  # one that stands still does not see that the kit is gone
+            guardian.watch_group(pid)
+        gone = await (bus.pause() if paused else bus.kill())
+        silent = not await answers(bus.bootstrap, SILENT_S)
+
+        async def back() -> None:
+            await (bus.unpause() if paused else bus.again())
+            await until_back(bus.bootstrap)
+            if paused and pid:
+                guardian.forget_group(pid)
+
+        words = f"{'stands still' if paused else 'is gone'}: {gone}; answers nobody: {silent}"
+        return _Active(step, _constant(int(gone and silent)), back, back if paused else _nothing, detail=words)
 
     async def _group(self, step: ChangeFault) -> _Active:
         instance = self.instance

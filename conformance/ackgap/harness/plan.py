@@ -15,10 +15,12 @@ LANE_FILL = 4  # scenarios that are worth one more instance
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlannedInstance:
-    """One setting and everything that is played in it, longest first."""
+    """One setting and everything that is played in it, longest first. `last`: when no other instance runs any more,
+    since it hurts the broker that all share."""
 
     setting: Setting
     casts: tuple[Cast, ...]
+    last: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +43,17 @@ class Plan:
             for requirement, ids in sorted(needed.items())
             if all(i in self.left_out for i in ids)
         }
+
+    @property
+    def hurts_broker(self) -> bool:
+        """Whether the broker itself is paused or killed."""
+        return any(planned.last for planned in self.instances)
+
+    def batches(self, *, one_at_a_time: bool) -> list[tuple[PlannedInstance, ...]]:
+        """Which instances run at the same time, in turn."""
+        together = tuple(p for p in self.instances if not p.last)
+        first = [(p,) for p in together] if one_at_a_time else [together] if together else []
+        return [*first, *((p,) for p in self.instances if p.last)]
 
     @property
     def size(self) -> int:
@@ -99,7 +112,7 @@ def make_plan(
             for number, scenario in enumerate(fitting)
         )
         if casts:
-            instances.append(PlannedInstance(setting=setting, casts=casts))
+            instances.append(PlannedInstance(setting=setting, casts=casts, last=any(map(_hurts_all, fitting))))
     played = {c.scenario.id for instance in instances for c in instance.casts}
     left_out |= {s.id: _why(s) for s in able if s.id not in played}
     return Plan(run_id=run_id, seed=seed, instances=tuple(instances), left_out=left_out)
@@ -112,8 +125,11 @@ def fits(scenario: Scenario, setting: Setting) -> bool:
     return scenario.applies_to in {"any", flag} and scenario.timeout in {"any", timeout}
 
 
-def unable_for(spec: TargetSpec, *, links: bool) -> Callable[[Scenario], str]:
-    """Why a scenario's faults cannot be brought about with a target, or "". `links`: whether the kit has its proxy."""
+def unable_for(spec: TargetSpec, *, links: bool, own_broker: bool = True) -> Callable[[Scenario], str]:
+    """Why a scenario's faults cannot be brought about with a target, or "".
+
+    `links`: whether the kit has its proxy. `own_broker`: whether the broker belongs to the run and can be killed.
+    """
 
     def why(scenario: Scenario) -> str:
         for name in scenario.faults:
@@ -122,6 +138,8 @@ def unable_for(spec: TargetSpec, *, links: bool) -> Callable[[Scenario], str]:
                 return f"needs {name}, and an attached target is not hurt by the kit"
             if scope == "link" and not links:
                 return f"needs {name}, and the embedded broker's binary is not built here"
+            if scope == "broker" and not own_broker:
+                return f"needs {name}, and the broker is not one of the kit's own that can be started again"
             if scope == "group" and not spec.python and not _names_group(spec):
                 return f"needs {name}, and the descriptor does not pass {{bus.group}} on to the target"
         return ""
@@ -143,14 +161,21 @@ def _lanes(alone: Sequence[Scenario], settings: Sequence[Setting], lanes: int) -
         base = min(fitting, key=lambda s: s.gap_timeout_ms)
         word = "enforced" if flag else "unforced"
         mine = [s for s in alone if s.applies_to == word or (s.applies_to == "any" and _first(settings) is flag)]
+        apart = [s for s in mine if _hurts_all(s)]
+        beside = [s for s in mine if not _hurts_all(s)]
         heaps: list[tuple[float, list[Scenario]]] = [
-            (0.0, []) for _ in range(max(1, min(lanes, len(mine) // LANE_FILL)))
+            (0.0, []) for _ in range(max(1, min(lanes, len(beside) // LANE_FILL)))
         ]
-        for scenario in sorted(mine, key=lambda s: -s.weight_timeouts):
+        for scenario in sorted(beside, key=lambda s: -s.weight_timeouts):
             place = min(range(len(heaps)), key=lambda n: heaps[n][0])
             heaps[place] = (heaps[place][0] + 1 + scenario.weight_timeouts, [*heaps[place][1], scenario])
-        spread += [(replace(base, lane=n), found) for n, (_, found) in enumerate(heaps, start=1) if found]
+        filled = [*(found for _, found in heaps if found), *([apart] if apart else [])]
+        spread += [(replace(base, lane=n), found) for n, found in enumerate(filled, start=1)]
     return spread
+
+
+def _hurts_all(scenario: Scenario) -> bool:
+    return any(FAULTS[fault].scope == "broker" for fault in scenario.faults)
 
 
 def _first(settings: Sequence[Setting]) -> bool:

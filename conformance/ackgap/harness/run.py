@@ -103,8 +103,8 @@ async def run_real(
         await surroundings.start()
         facts = _environment(surroundings)
         count = Count(total=plan.size, tell=on_progress)
-        together = [plan.instances] if not spec.one_at_a_time else [(planned,) for planned in plan.instances]
-        for batch in together:
+        batches = plan.batches(one_at_a_time=spec.one_at_a_time)
+        for batch in batches:
             now = [
                 Instance(
                     spec=spec, setting=planned.setting, surroundings=surroundings, recorder=recorder, run_id=plan.run_id
@@ -129,7 +129,7 @@ async def run_real(
             await _all([marker.calibrate("end") for marker in markers])
             if hold is not None:
                 await hold(recorder, now)
-            if len(together) > 1:
+            if len(batches) > 1:
                 await asyncio.gather(*(instance.stop() for instance in now), return_exceptions=True)
         lost = 0 if cut_short else await surroundings.bus.lost_records()
         if lost:

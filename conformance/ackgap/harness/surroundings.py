@@ -16,14 +16,16 @@ class Surroundings:
     """Started before the targets and closed after them. `listen` is where the kit's servers listen."""
 
     def __init__(
-        self, *, spec: TargetSpec, bus: str, image: str, run_id: str, folder: Path, constants: Constants | None = None
-    ) -> None:
+        self, *, spec: TargetSpec, bus: str, image: str, run_id: str, folder: Path, constants: Constants | None = None,
+        lasting_broker: bool = False,
+    ) -> None:  # fmt: skip
         self.constants = constants or load().constants
         self.spec, self.bus_choice, self.image, self.folder = spec, bus, image, folder
         self.network = RunNetwork(run_id) if spec.in_container or bus == "container" else None
         self.guardian = Guardian()
         self.opened: Bus | None = None
         self.renewed: set[str] = set()
+        self.lasting_broker = lasting_broker  # its log outlives it, so that it may be killed
 
     @property
     def bus(self) -> Bus:
@@ -58,7 +60,10 @@ class Surroundings:
                 "the embedded broker cannot be reached from containers of this engine, which runs in a machine of its own",
                 "use --bus container",
             )
-        self.opened = open_bus(self.bus_choice, network=inside, image=self.image, folder=self.folder, port=free_port())
+        self.opened = open_bus(
+            self.bus_choice, network=inside, image=self.image, folder=self.folder, port=free_port(),
+            lasting=self.lasting_broker,
+        )  # fmt: skip
         await self.opened.start()
         if self.spec.in_container:
             _ = self.opened.inside  # raises, with what to do, before anything is built

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 SLOW_MS = 150
 LATE_MS = 400
 DOWN = ("gateway_killed", "gateway_terminated")
-DEAF = ("broker_down", "broker_hung", "group_rebalanced")  # nothing is read meanwhile
-CUT_OFF = ("broker_down", "broker_hung")
+CUT_OFF = ("broker_down", "broker_hung", "broker_paused", "broker_killed")
+DEAF = (*CUT_OFF, "group_rebalanced")  # nothing is read meanwhile
 
 
 class VirtualFaults:
@@ -78,9 +78,9 @@ class VirtualFaults:
         elif self._feel("acks_unconfirmed", "acks_cut"):
             played.ack_appended(effect)
             played.later(late.ack_timeout, failed)
-        elif self._feel("acks_lost", "broker_down"):
+        elif self._feel("acks_lost", "broker_down", "broker_killed"):
             played.later(late.ack_timeout, failed)
-        elif self._feel("acks_held", "broker_hung"):
+        elif self._feel("acks_held", "broker_hung", "broker_paused"):
             self.unpublished.append(appended)
         elif self._feel("acks_late"):
             appended(self._pause("acks_late", LATE_MS))
@@ -149,7 +149,7 @@ class VirtualFaults:
         held, self.held = self.held, []
         for call in held:
             call()
-        if not self._any("acks_held", "broker_hung"):
+        if not self._any("acks_held", "broker_hung", "broker_paused"):
             unpublished, self.unpublished = self.unpublished, []
             for call in unpublished:
                 call()

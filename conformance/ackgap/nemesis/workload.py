@@ -21,7 +21,9 @@ GARBAGE = (
     '{"world_id":"{world}","requires_ack":true,"run_id":"r1","sequence":"2"}',
 )
 LASTS_MS = 1500  # how long a fault lasts at most behind the deliveries that it hurts
-SPARED = ("group_rebalanced",)  # takes as long as the session of a member: too long for rounds that many share
+# A rebalance takes as long as the session of a member, and the broker itself belongs to all: too much for rounds that many
+# share.
+SPARED = ("group_rebalanced", "broker_paused", "broker_killed")
 
 Mapping = dict[str, Any]
 

@@ -15,7 +15,7 @@ DELAYED = frozenset({"acks_late", "acks_lost", "acks_cut", "acks_held"})
 UNPUBLISHED = frozenset(
     {"acks_rejected", "acks_lost", "acks_held"}
 )  # while one of these lasts no ACK reaches the broker
-BROKER = frozenset({"broker_down", "broker_hung", "broker_slow"})
+BROKER = frozenset({"broker_down", "broker_hung", "broker_slow", "broker_paused", "broker_killed"})
 OUTAGE = frozenset({"worldservice_down", "worldservice_hung", "worldservice_slow", "worldservice_errors"})
 DECEPTION = frozenset({"worldservice_wrong", "worldservice_cut", "worldservice_flapping"})
 RELAY = frozenset({"relay_client_flapping"})

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal
 
-Scope = Literal["world", "relay", "gateway", "link", "group"]
+Scope = Literal["world", "relay", "gateway", "link", "group", "broker"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FaultKind:
-    """One fault. `scope`: some worlds' WorldService, further relay clients, the whole target, its link to the brokers, or
-    its consumer group."""
+    """One fault. `scope`: some worlds' WorldService, further relay clients, the whole target, its link to the brokers,
+    its consumer group, or the broker itself and so everybody."""
 
     name: str
     scope: Scope
@@ -24,7 +24,7 @@ class FaultKind:
     @property
     def alone(self) -> bool:
         """Whether it hurts the whole target, so that its scenario needs an instance to itself."""
-        return self.scope in {"gateway", "link", "group"}
+        return self.scope in {"gateway", "link", "group", "broker"}
 
 
 _KINDS: tuple[tuple[str, Scope, str], ...] = (
@@ -34,6 +34,8 @@ _KINDS: tuple[tuple[str, Scope, str], ...] = (
     ("broker_down", "link", "the Gateway's connections to the brokers are cut, new ones too; nobody else is concerned"),
     ("broker_hung", "link", "nothing passes between Gateway and brokers although connections stay"),
     ("broker_slow", "link", "each message between Gateway and brokers takes `ms` longer"),
+    ("broker_paused", "broker", "the broker itself stands still with its connections and goes on at the end"),
+    ("broker_killed", "broker", "the broker itself is ended without warning; started again at the end, with its log"),
     ("acks_rejected", "link", "the broker refuses each ACK with an error (`error` is its Kafka code)"),
     ("acks_unconfirmed", "link", "ACKs are appended, but a timeout is reported to the Gateway"),
     ("acks_lost", "link", "the connection is cut before an ACK reaches the broker"),

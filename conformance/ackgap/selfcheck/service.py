@@ -6,6 +6,7 @@ import tempfile
 import time
 import uuid
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from ackgap import history
@@ -56,7 +57,7 @@ def plan_for(contract: Contract, kills: Sequence[Kill], *, seed: int) -> Plan:
     for planned in plan.instances:
         casts = tuple(c for c in planned.casts if (c.scenario.id, planned.setting.name) in wanted)
         if casts:
-            instances.append(type(planned)(setting=planned.setting, casts=casts))
+            instances.append(replace(planned, casts=casts))
     return type(plan)(run_id=run_id, seed=seed, instances=tuple(instances), left_out={})
 
 
@@ -79,7 +80,10 @@ async def _run(kind: Kind, name: str, kills: Sequence[Kill], seed: int) -> Trial
     spec = find(PREFIX + name if kind == "strange" else name)
     plan = plan_for(contract, kills, seed=seed)
     with tempfile.TemporaryDirectory(prefix="ackgap-", ignore_cleanup_errors=True) as scratch:
-        surroundings = Surroundings(spec=spec, bus="embedded", image="", run_id=plan.run_id, folder=Path(scratch))
+        surroundings = Surroundings(
+            spec=spec, bus="embedded", image="", run_id=plan.run_id, folder=Path(scratch),
+            lasting_broker=plan.hurts_broker,
+        )  # fmt: skip
         result = await run_real(plan=plan, surroundings=surroundings, spec=spec)
         judge = WatchedJudge(contract)
         with result.history.open(encoding="utf-8") as lines:
