@@ -54,7 +54,9 @@ class Round:
         await asyncio.gather(*(pair.completed(w, "r0", entries=self._entries()) for w in self.worlds))
         victim = dice.choice(VICTIMS)
         if dice.random() < 0.4:
-            pair.courier.change[self.worlds[-1]] = self._losing(dice.randint(1, 2 * ENTRIES - 1))
+            sequence = dice.randint(1, 2 * ENTRIES - 1)
+            cut_short = "fail" in self.plans[self.worlds[-1]]["rehearse"]  # its last event opens no gap if it is lost
+            pair.courier.change[self.worlds[-1]] = self._losing(1 if cut_short else sequence)
         watching = asyncio.create_task(self._watch_gates())
         applying = [asyncio.create_task(self._apply(world)) for world in self.worlds]
         await self._moment()

@@ -21,6 +21,7 @@ LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
 BAD_ANSWERS = frozenset({"failed", "wrong_world", "incomplete", "hash_mismatch", "stale"})
 FINEST_MS, COARSEST_MS, STEP = 1.0, 60_000.0, 10.0
 SLOW_MS = 100.0  # a mean latency from which on its unit can be told
+REPUBLISHED = frozenset({"acks_rejected", "acks_unconfirmed", "acks_lost", "acks_cut", "broker_down", "broker_killed"})
 MANY = 8  # new streams from which on a growing page is suspicious
 
 
@@ -57,6 +58,8 @@ class Window:
     after: Mapping[str, float]
     was: Tally
     now: Tally
+    began: int
+    ended: int
 
     def grown(self, name: str) -> dict[str, float]:
         """By how much each sample of a name has grown, by its labels; those that have not are left out."""
@@ -113,7 +116,9 @@ class ObsMonitor(Monitor):
         self.bench.exercised("OBS-10", world)
         if last is None or last[2] != scenario or instance.restarted > last[0].t_sent or not last[0].values:
             return
-        window = Window(world=world, before=last[0].values, after=o.values, was=last[1], now=now)
+        window = Window(
+            world=world, before=last[0].values, after=o.values, was=last[1], now=now, began=last[0].t_sent, ended=o.t
+        )
         self._falls(window)
         self._labels(window)
         self._histogram(window)
@@ -179,7 +184,7 @@ class ObsMonitor(Monitor):
     def _unit(self, w: Window, name: str, acked: int) -> None:
         observed = w.now.latency_ms - w.was.latency_ms
         waited = w.now.gaps - w.was.gaps or w.now.good_resyncs - w.was.good_resyncs  # behind a gap, for no ACK's sake
-        if observed / acked < SLOW_MS or waited:
+        if observed / acked < SLOW_MS or waited or _published_again(w):
             return
         told = sum(w.grown(name + "_sum").values())
         self._decide(
@@ -250,6 +255,12 @@ class ObsMonitor(Monitor):
 
     def _fail(self, requirement: str, world: World, message: str) -> None:
         self.bench.convict(requirement, world, message, tier="metrics")
+
+
+def _published_again(w: Window) -> bool:
+    """Whether publications have failed meanwhile: the contract does not say from which attempt on a latency counts, nor
+    whether an event waits for its predecessor's ACK unapplied."""
+    return any(span.fault in REPUBLISHED and span.touches(w.began, w.ended) for span in w.world.instance.spans)
 
 
 def _tally(instance: Instance, seen: _Seen) -> Tally:

@@ -2,6 +2,7 @@
 
 from ackgap_reference.faulty import (
     acking,
+    clients,
     gaps,
     gating,
     measuring,
@@ -19,8 +20,8 @@ from ackgap_reference.faulty.fault import Faulty
 ROOMS = (reading, messages, acking, ordering, gaps, resyncing, recovery, gating, restarting, outages, pairs)
 CATALOGUE: dict[str, Faulty] = {faulty.name: faulty for room in ROOMS for faulty in room.FAULTY}
 
-# These show only as services, on a metrics page that a core does not have.
-SERVICE_ONLY: dict[str, Faulty] = {faulty.name: faulty for faulty in measuring.FAULTY}
+# These show only as services: a core has neither a metrics page nor relay clients.
+SERVICE_ONLY: dict[str, Faulty] = {faulty.name: faulty for faulty in (*measuring.FAULTY, *clients.FAULTY)}
 
 
 def __getattr__(name: str) -> Faulty:

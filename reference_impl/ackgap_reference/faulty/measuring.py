@@ -56,6 +56,19 @@ class _PerRun(Metrics):
         super().take_over({k: v for k, v in counters.items() if not k.startswith("run:")})
 
 
+class _Speechless(Metrics):
+    """A page that says nothing once an event was ACKed."""
+
+    def page(self) -> bytes:
+        return b"" if self.seen.get("acked_total") else super().page()
+
+
+class EmptyPage(Gateway):
+    """Its page is blank once there is something to tell."""
+
+    metrics_type = _Speechless
+
+
 class OtherLatencyName(Gateway):
     """Exposes the latency under a name of its own."""
 
@@ -133,4 +146,5 @@ FAULTY = (
     Faulty(name="drops-in-silence", sentence="Dropped payloads are not counted.", requirement="OBS-07", tier="metrics", gateway=DropsInSilence),
     Faulty(name="label-per-run", sentence="A label holds world and run.", requirement="OBS-08", tier="metrics", gateway=LabelPerRun),
     Faulty(name="counters-begin-anew", sentence="Counters start again at every reading.", requirement="OBS-09", tier="metrics", gateway=CountersBeginAnew),
+    Faulty(name="empty-page", sentence="The page is blank once there is something to tell.", requirement="OBS-10", tier="metrics", gateway=EmptyPage),
 )  # fmt: skip

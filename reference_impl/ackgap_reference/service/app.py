@@ -52,7 +52,7 @@ class GatewayService:
         self.core.timestamp = _wall_clock
         self.core.observe_ack = self._ack_begins
         self.metrics: Metrics = getattr(self.core, "metrics_type", Metrics)(settings.constants.ack_latency_metric)
-        self.relay = RelayHub(self.metrics)
+        self.relay = RelayHub(self.metrics, self._client_left)
         self.open_acks: dict[int, int | None] = {}
         self.applied_at: dict[tuple[str, str, int], int] = {}  # of events whose ACK is not confirmed yet
         self.acked_events: dict[int, tuple[str, str, int]] = {}
@@ -167,6 +167,12 @@ class GatewayService:
         """For a core that wants to know how its clients downstream are doing."""
         tell: Callable[[bool, int], list[Any]] = self.core.relay_stalled  # type: ignore[attr-defined]
         self._perform(tell(stalled, time.monotonic_ns()))
+
+    def _client_left(self) -> None:
+        """Likewise, for one that wants to know when a client is gone."""
+        tell: Callable[[int], None] | None = getattr(self.core, "relay_left", None)
+        if tell is not None:
+            tell(time.monotonic_ns())
 
     def _tick(self) -> None:
         self.timer = None

@@ -1,6 +1,7 @@
 """The downstream stream of applied events. A slow client loses its connection, never anybody's time."""
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from aiohttp import web
@@ -22,8 +23,8 @@ class _Client:
 class RelayHub:
     """Hands every frame to every connected client without waiting for any."""
 
-    def __init__(self, metrics: Metrics) -> None:
-        self.metrics = metrics
+    def __init__(self, metrics: Metrics, left: Callable[[], None] = lambda: None) -> None:
+        self.metrics, self.left = metrics, left  # `left` is told of every client that is gone
         self.clients: set[_Client] = set()
 
     def publish(self, frame: str) -> None:
@@ -58,6 +59,7 @@ class RelayHub:
             reader.cancel()
             self.clients.discard(client)
             self.metrics.relay_clients.set(len(self.clients))
+            self.left()
             if request.transport is not None and client.dropped:
                 request.transport.abort()
         return socket
