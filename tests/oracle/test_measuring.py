@@ -21,7 +21,7 @@ SHOWS = {
 
 
 def verdicts(target, scenarios, folder):
-    order = Order(target=target, profiles=("extended",), scenarios=tuple(scenarios), out=folder)
+    order = Order(target=target, profiles=("extended", "resilience"), scenarios=tuple(scenarios), out=folder)
     report = asyncio.run(certify(order)).report
     return {r["id"]: r for r in report["requirements"]}, report
 
