@@ -16,6 +16,7 @@ from confluent_kafka import Consumer, Producer
 from ackgap.broker import build
 from ackgap.bus import BusError, open_bus, partition_of
 from ackgap.bus.opening import NO_BROKER
+from ackgap.bus.outage import answers, until_back
 from ackgap.bus.retiring import retire
 
 HAS_BROKER = build.BINARY.is_file()
@@ -242,3 +243,43 @@ def test_a_closed_bus_says_so(kind):
             await bus.produce(topic="t", partition=0, key=None, value=b"late")
 
     asyncio.run(turn())
+
+
+@needs_broker
+def test_an_embedded_broker_is_paused_and_killed_and_keeps_its_log_and_its_address(tmp_path):
+    async def turn():
+        bus = open_bus("embedded", folder=tmp_path, lasting=True)
+        await bus.start()
+        try:
+            await bus.create_topic("t", 1)
+            await bus.produce(topic="t", partition=0, key=None, value=b"0")
+            got, address = [], bus.bootstrap
+            await bus.follow("t", got.append)
+            assert await answers(address)
+            assert await bus.pause()
+            assert not await answers(address, 0.3)
+            await bus.unpause()
+            await until_back(address)
+            assert await bus.kill()
+            assert not await answers(address, 0.3)
+            late = asyncio.create_task(bus.produce(topic="t", partition=0, key=None, value=b"1"))
+            await bus.again()
+            await until_back(address)
+            assert ((await late).offset, bus.bootstrap) == (1, address)
+            await until(lambda: got)
+            assert [(r.offset, r.value) for r in got] == [(1, b"1")]
+            assert await bus.lost_records() == 0
+        finally:
+            await bus.close()
+
+    asyncio.run(turn())
+
+
+@needs_broker
+def test_an_embedded_broker_without_a_log_on_disk_is_not_killed():
+    async def body(bus):
+        with pytest.raises(BusError, match="keeps its log in memory"):
+            await bus.kill()
+        await bus.produce(topic="t", partition=0, key=None, value=b"still there")
+
+    on_bus("embedded", body)

@@ -61,6 +61,35 @@ def test_a_fault_of_the_whole_target_gets_an_instance_to_itself():
     assert places == {(1, ("broker_down",)), (0, ("worldservice_down",))}
 
 
+def test_a_fault_of_the_broker_itself_is_played_when_no_other_instance_runs():
+    killed = scenario({"fault": {"begin": "broker_killed"}}, {"fault": {"end": "broker_killed"}})
+    cut_off = scenario({"fault": {"begin": "broker_down"}}, {"fault": {"end": "broker_down"}})
+    plan = make_plan([killed, scenario({"deliver": 1}), cut_off], BOTH, run_id="r", seed=1)
+    batches = plan.batches(one_at_a_time=False)
+    faults = [[c.scenario.faults for i in batch for c in i.casts] for batch in batches]
+    assert sorted(faults[0]) == [(), (), ("broker_down",)]
+    assert faults[1:] == [[("broker_killed",)]]
+    assert plan.hurts_broker
+
+
+def test_on_a_broker_of_others_it_is_left_out_and_nothing_else():
+    killed = scenario({"fault": {"begin": "broker_killed"}})
+    plan = make_plan([killed], BOTH, run_id="r", seed=1, unable=unable_for(reference(), links=True, own_broker=False))
+    assert not plan.instances
+    assert "not one of the kit's own" in plan.left_out["x"]
+
+
+def test_a_pause_of_a_broker_that_answers_all_the_same_is_not_felt(monkeypatch, tmp_path):
+    async def still(self):
+        return True
+
+    monkeypatch.setattr("ackgap.bus.embedded.EmbeddedBus.pause", still)
+    order = Order(target="reference", profiles=("resilience",), scenarios=("flt-broker-paused",), out=tmp_path / "x")
+    report = asyncio.run(certify(order)).report
+    assert [(s["verdict"], s["not_felt"]) for s in report["scenarios"]] == [("broken", ["broker_paused"])]
+    assert report["exit_code"] != 0
+
+
 def test_scenarios_that_stand_alone_are_repeated_and_the_others_are_not():
     alone = scenario({"fault": {"begin": "broker_down"}})
     own = scenario({"deliver": 1})
