@@ -254,9 +254,15 @@ class Stalled(Observation):
     duration_ms: float
 
 
+WITHOUT_DISK = "without its disk"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TargetChanged(Observation):
-    """The target was started, became ready, was stopped by the kit, or died by itself."""
+    """The target was started, became ready, was stopped by the kit, or died by itself.
+
+    `detail` of a restart is `WITHOUT_DISK` if nothing was left of what it had stored.
+    """
 
     kind: ClassVar[str] = "target_changed"
 

@@ -1,4 +1,4 @@
-"""The resilience profile's faults against a real Kafka in a container, the broker's own death among them."""
+"""Faults of the resilience profile on a real Kafka in a container: all those of the broker, and a few others."""
 
 import asyncio
 
@@ -19,13 +19,13 @@ BROKER = {"broker_down", "broker_hung", "broker_slow", "broker_paused", "broker_
 
 
 def test_broker_faults_and_restarts_on_real_kafka(kafka_image, tmp_path):
-    chosen = ["flt-broker-*", "flt-acks-*", "flt-buffer-*", "flt-rebalance"]
+    chosen = ["flt-broker-*", "flt-acks-rejected", "flt-buffer-survives-kill"]
     words = [word for glob in chosen for word in ("--scenario", glob)]
     run = certify("reference", "--bus", "container", "--profile", "resilience", *words, folder=tmp_path, limit_s=220)
     assert run.code == 0, run.told
     assert run.report["environment"]["bus"] == "container"
     assert {s["verdict"] for s in run.report["scenarios"]} == {"ok"}
-    assert {run.verdicts[f"FLT-{n:02d}"] for n in (1, 3, 6, 8, 12, 15, 16)} == {"pass"}
+    assert {run.verdicts[f"FLT-{n:02d}"] for n in (1, 3, 15, 16)} == {"pass"}
     recovered = {word for row in run.report["recovery"]["faults"] for word in row["fault"].split(" + ")}
     assert recovered >= BROKER
     felt = {

@@ -2,16 +2,19 @@
 
 import asyncio
 import json
+import sys
 
 import pytest
 from tests.conftest import play_virtually
 
+from ackgap import history
 from ackgap.bus.link import LINK_FAULTS
 from ackgap.certify import Order, certify
 from ackgap.contract import load
 from ackgap.harness.plan import make_plan, unable_for
-from ackgap.history import AckSeen, FaultChanged, TargetChanged
+from ackgap.history import AckSeen, FaultChanged, GateSeen, ScenarioBegan, TargetChanged
 from ackgap.peers.worldservice import HURT
+from ackgap.report.bundle import open_bundle
 from ackgap.scenario import catalogue
 from ackgap.scenario.faults import FAULTS
 from ackgap.scenario.loader import ScenarioError, parse
@@ -150,3 +153,42 @@ def test_the_reference_holds_in_real_time(name, ids, tmp_path):
     assert {s["id"]: s["verdict"] for s in report["scenarios"]} == dict.fromkeys(ids, "ok")
     assert report["exit_code"] == 0
     assert [r["id"] for r in report["requirements"] if r["verdict"] == "fail"] == []
+
+
+DURABLE = """ackgap: 1
+name: durable
+start:
+  command: [{python}, -m, ackgap_reference.service.main, gateway]
+  files: {{place: "state lies beside this file"}}
+  env:
+    KAFKA_BROKERS: "{{bus.bootstrap}}"
+    ACTIVATION_TOPIC: "{{bus.activation_topic}}"
+    ACK_TOPIC: "{{bus.ack_topic}}"
+    GROUP_ID: "{{bus.group}}"
+    GROUP_INSTANCE_ID: "{{bus.group}}-1"
+    WORLDSERVICE_URL: "{{worldservice.url}}"
+    GAP_TIMEOUT_MS: "{{settings.gap_timeout_ms}}"
+    RESYNC_ENFORCED: "{{settings.resync_enforced}}"
+    HTTP_PORT: "{{port.http}}"
+    STATE_DB: "{{files}}/state.db"
+  ready: {{http: "http://{{host}}:{{port.http}}/ready"}}
+observe:
+  gate: {{url: "http://{{host}}:{{port.http}}/worlds/{{world_id}}/order-gate?run_id={{run_id}}"}}
+"""
+
+
+def test_a_durable_gateway_forgets_what_it_knew_only_without_its_disk(tmp_path):
+    (tmp_path / "durable.yaml").write_text(DURABLE.format(python=sys.executable))
+    ids = ("flt-frozen-stays-closed-after-kill", "flt-frozen-stays-closed-without-disk")
+    order = Order(target=str(tmp_path / "durable.yaml"), profiles=("resilience",), scenarios=ids, out=tmp_path / "out")
+    report = asyncio.run(certify(order)).report
+    assert {s["id"]: s["verdict"] for s in report["scenarios"]} == dict.fromkeys(ids, "ok"), report["why"]
+    assert [r["id"] for r in report["requirements"] if r["verdict"] == "fail"] == []
+    playing, reasons = "", {}
+    for o in history.read(open_bundle(tmp_path / "out" / "bundle.zip").lines("history.jsonl")):
+        if isinstance(o, ScenarioBegan):
+            playing = o.scenario
+        elif isinstance(o, GateSeen) and o.state == "closed":
+            reasons.setdefault(playing, []).append(json.loads(o.body)["reason"])
+    assert reasons[ids[0]][-1] == "freeze"
+    assert reasons[ids[1]][-1] != "freeze"

@@ -9,7 +9,7 @@ from ackgap.bus.group import GroupMembers
 from ackgap.bus.outage import Hurtable, answers, until_back
 from ackgap.bus.transport import BusError
 from ackgap.harness.instance import Instance
-from ackgap.history import FaultChanged
+from ackgap.history import WITHOUT_DISK, FaultChanged
 from ackgap.peers.relay import StalledClient
 from ackgap.scenario.faults import FAULTS
 from ackgap.scenario.model import ChangeFault
@@ -122,8 +122,13 @@ class Faults:
         if step.fault == "gateway_stopped":
             seen = int(await target.stand_still())
             return _Active(step, _constant(seen), target.go_on, target.go_on)
-        await self.instance.down(kill=step.fault == "gateway_killed")
+        await self.instance.down(kill=step.fault != "gateway_terminated")
+        if step.fault == "gateway_wiped":
+            return _Active(step, _constant(int(await target.forget())), self._up_without_disk, _nothing)
         return _Active(step, _constant(1), self.instance.up, _nothing)
+
+    async def _up_without_disk(self) -> None:
+        await self.instance.up(WITHOUT_DISK)
 
     async def _link(self, step: ChangeFault) -> _Active:
         link = self.instance.link

@@ -123,9 +123,9 @@ class Instance:
             self.relay = None
         await self.running.end(kill=kill)
 
-    async def up(self) -> None:
+    async def up(self, detail: str = "") -> None:
         """Start the target again; the observers follow it to its new ports. Raises TargetError."""
-        self._target_changed("restarted")
+        self._target_changed("restarted", detail)
         await self.running.again()
         if self.spec.observe.relay:
             await self._connect_relay()
@@ -348,8 +348,8 @@ class Instance:
             if not future.done():
                 future.set_result(None)
 
-    def _target_changed(self, state: str) -> None:
-        self.recorder.see(TargetChanged(t=self.recorder.now(), instance=self.name, state=state))  # type: ignore[arg-type]
+    def _target_changed(self, state: str, detail: str = "") -> None:
+        self.recorder.see(TargetChanged(t=self.recorder.now(), instance=self.name, state=state, detail=detail))  # type: ignore[arg-type]
 
     # --- names -------------------------------------------------------------------------------------------------
 

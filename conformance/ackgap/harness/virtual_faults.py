@@ -4,7 +4,7 @@ that get between them."""
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ackgap.history import FaultChanged, RelayChanged, TargetChanged
+from ackgap.history import WITHOUT_DISK, FaultChanged, RelayChanged, TargetChanged
 from ackgap.scenario.faults import FAULTS
 from ackgap.scenario.model import ChangeFault
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 SLOW_MS = 150
 LATE_MS = 400
-DOWN = ("gateway_killed", "gateway_terminated")
+DOWN = ("gateway_killed", "gateway_terminated", "gateway_wiped")
 CUT_OFF = ("broker_down", "broker_hung", "broker_paused", "broker_killed")
 DEAF = (*CUT_OFF, "group_rebalanced")  # nothing is read meanwhile
 
@@ -141,7 +141,14 @@ class VirtualFaults:
             for world in step.worlds:
                 played.service.heal(world)
         if fault in DOWN:
-            played.see(TargetChanged(t=played.now, instance=played.instance, state="restarted"))
+            played.see(
+                TargetChanged(
+                    t=played.now,
+                    instance=played.instance,
+                    state="restarted",
+                    detail=WITHOUT_DISK if fault == "gateway_wiped" else "",
+                )
+            )
             played.see(RelayChanged(t=played.now, instance=played.instance, client="main", state="connected"))
             played.renew_core()
         if fault in DOWN or fault == "group_rebalanced":

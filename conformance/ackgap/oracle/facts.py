@@ -187,11 +187,14 @@ class Stream:
             if len(self.ack_times) > 2 * WINDOW:
                 del self.ack_times[:WINDOW], self.ack_tops[:WINDOW]
 
-    def restarted(self) -> None:
+    def restarted(self, *, wiped: bool = False) -> None:
         """The target was restarted. What was read and not applied must come back from the log; a stream of which something
-        was applied may be unknown now, so that only a resync, or its own memory, takes it further."""
+        was applied may be unknown now, so that only a resync, or its own memory, takes it further.
+
+        `wiped`: without its disk. A Gateway may have committed an offset because it had stored what lies below.
+        """
         self.ack_times, self.ack_tops = [], []
-        if self.acked or self.covers:
+        if self.acked or self.covers or wiped:
             self.suspended = self.amnesic = True
             for sequence, event in self.events.items():
                 if sequence not in self.acked:

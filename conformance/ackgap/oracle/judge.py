@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from ackgap.contract import Contract
 from ackgap.history import (
+    WITHOUT_DISK,
     AckSeen,
     AnswerSent,
     BarrierMissed,
@@ -207,7 +208,7 @@ class Judge:
             instance.restarted = o.t
             for world in instance.worlds.values():
                 for stream in world.streams.values():
-                    stream.restarted()
+                    stream.restarted(wiped=o.detail == WITHOUT_DISK)
 
     def _metrics(self, o: MetricsSeen) -> None:
         instance = self._instance(o.instance)

@@ -30,6 +30,7 @@ class FaultKind:
 _KINDS: tuple[tuple[str, Scope, str], ...] = (
     ("gateway_killed", "gateway", "the Gateway is ended without warning; started again at the end, with its disk"),
     ("gateway_terminated", "gateway", "the Gateway is asked to stop; started again at the end, with its disk"),
+    ("gateway_wiped", "gateway", "the Gateway is ended without warning; started again at the end, without its disk"),
     ("gateway_stopped", "gateway", "the Gateway stands still and goes on at the end"),
     ("broker_down", "link", "the Gateway's connections to the brokers are cut, new ones too; nobody else is concerned"),
     ("broker_hung", "link", "nothing passes between Gateway and brokers although connections stay"),

@@ -49,6 +49,10 @@ class AttachedTarget:
     async def again(self) -> None:
         """Nothing was ended."""
 
+    async def forget(self) -> bool:
+        """An attached service's disk is not ours."""
+        raise TargetError(f"target {self.spec.name} is attached: the kit does not take its disk")
+
     async def stand_still(self) -> bool:
         """An attached service is not ours to stop."""
         raise TargetError(f"target {self.spec.name} is attached: the kit does not stop it")

@@ -25,7 +25,7 @@ class ContainerTarget:
         self.spec, self.place, self.network = spec, place, network
         self.values: Mapping[str, str] = {}
         self.container: RunContainer | None = None
-        self.stopping = self.restarting = False
+        self.stopping = self.restarting = self.gone = False
 
     async def start(self) -> None:
         """See `Target.start`."""
@@ -82,10 +82,25 @@ class ContainerTarget:
         self.restarting = True
         await self.container.halt("SIGKILL" if kill else self.spec.stop_signal)
 
+    async def forget(self) -> bool:
+        """See `Target.forget`: another container is started in its place."""
+        if self.container is None:
+            return False
+        await self.container.remove()
+        self.gone = self.container.made is None
+        return self.gone
+
     async def again(self) -> None:
         """See `Target.again`."""
         if self.container is None:
             raise TargetError(f"target {self.spec.name} was not started")
+        if self.gone:
+            self.gone = False
+            try:
+                await self.start()
+            finally:
+                self.restarting = False
+            return
         try:
             await self.container.resume()
             await self._ready()

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -81,6 +82,11 @@ class ProcessTarget:
             await self.start()
         finally:
             self.restarting = False
+
+    async def forget(self) -> bool:
+        """See `Target.forget`."""
+        await asyncio.to_thread(shutil.rmtree, self.files, ignore_errors=True)
+        return self.process is not None and self.process.returncode is not None and not self.files.exists()
 
     async def stand_still(self) -> bool:
         """See `Target.stand_still`."""

@@ -39,6 +39,12 @@ class Target(Protocol):
     async def again(self) -> None:
         """Start it again with its disk after `end`; ports may be others then. Raises TargetError."""
 
+    async def forget(self) -> bool:
+        """Throw away what it has stored, after `end`: for a process all below `{files}`, for a container all of it.
+
+        Returns whether nothing is left. Raises TargetError.
+        """
+
     async def stand_still(self) -> bool:
         """Stop it in its tracks until `go_on`. Returns whether it was seen to stand still. Raises TargetError."""
 
