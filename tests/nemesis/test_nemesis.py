@@ -13,7 +13,7 @@ from ackgap.cli import cli
 from ackgap.contract import load
 from ackgap.nemesis.finds import deliveries, shrink
 from ackgap.nemesis.rounds import Hunt, run
-from ackgap.nemesis.workload import scenarios
+from ackgap.nemesis.workload import SPARED, scenarios
 from ackgap.scenario.faults import FAULTS
 from ackgap.scenario.loader import parse
 from ackgap_reference.faulty import CATALOGUE
@@ -39,7 +39,7 @@ def test_every_fault_that_can_be_shared_comes_up_and_ends():
             seen.update(scenario.faults)
             ended = [step["fault"]["end"] for step in scenario.source["steps"] if "end" in step.get("fault", {})]
             assert list(scenario.faults) == ended
-    assert seen == set(FAULTS) - {"group_rebalanced", "relay_client_stalled"}
+    assert seen == set(FAULTS) - {*SPARED, "relay_client_stalled"}
 
 
 @pytest.mark.parametrize("alone", [False, True])

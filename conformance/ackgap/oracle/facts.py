@@ -21,6 +21,8 @@ from ackgap.oracle.reading import Activation, Invalid
 WINDOW = 4096  # sequences kept below the ACKed prefix, for duplicates and repeated ACKs that come late
 LOG = 60  # observations kept per world, to be quoted as evidence
 NS_PER_MS = 1_000_000
+BROKER_AWAY = frozenset({"broker_paused", "broker_killed"})
+SIGHT_NS = 5_000 * NS_PER_MS  # in which a reader has found the broker again
 
 
 @dataclass(slots=True)
@@ -335,6 +337,13 @@ class Instance:
             middle = (low + high) // 2
             low, high = (low, middle) if marks[middle][0] >= offset else (middle + 1, high)
         return marks[low][1] if low < len(marks) else None
+
+    def blind_between(self, begin: int, end: int) -> bool:
+        """Whether the broker itself was away: whoever reads it is then as blind as the target, and sees ACKs late."""
+        return any(
+            span.fault in BROKER_AWAY and span.begin <= end and (span.end is None or span.end + SIGHT_NS >= begin)
+            for span in self.spans
+        )
 
     def stalled_between(self, begin: int, end: int) -> float:
         """How long (ms) the tester stood still in that interval."""

@@ -42,6 +42,8 @@ class OrdMonitor(Monitor):
         if successor is None or ack.sequence not in stream.shown:
             return
         instance = stream.world.instance
+        if instance.blind_between(successor, o.t):
+            return
         early_ms = (o.t - successor) / NS_PER_MS
         margin = 1.0 if instance.virtual else max(100.0, instance.settle_ms + instance.round_trip_ms)
         if early_ms <= margin:
