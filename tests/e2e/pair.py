@@ -30,9 +30,9 @@ ASK_AGAIN_S = (0.15, 0.4, 1.1, 2.0)
 class Stage:
     """A bus and a history for several pairs."""
 
-    def __init__(self, folder: Path, run_id="e2e"):
+    def __init__(self, folder: Path, run_id="e2e", bus="embedded"):
         self.folder, self.run_id = folder, run_id
-        self.surroundings = Surroundings(spec=reference(), bus="embedded", image="", run_id=run_id, folder=folder)
+        self.surroundings = Surroundings(spec=reference(), bus=bus, image="", run_id=run_id, folder=folder)
         self.recorder = Recorder(folder / "history.jsonl")
         self.pairs: list[Pair] = []
 
@@ -58,6 +58,9 @@ class Stage:
 class Pair:
     """A WorldService and a Gateway that follows it. `durable` gives the Gateway a state file and takes its relay."""
 
+    gateway_spec = staticmethod(reference)
+    worldservice_spec = staticmethod(reference_worldservice)
+
     def __init__(self, *, enforced: bool, gap_timeout_ms: int, durable=False, gateway=(), **worldservice):
         self.setting = Setting(resync_enforced=enforced, gap_timeout_ms=gap_timeout_ms, default_timeout=False)
         self.durable, self.gateway_env, self.worldservice_env = durable, dict(gateway), worldservice
@@ -66,7 +69,7 @@ class Pair:
 
     async def start(self, stage: Stage):
         self.stage, self.recorder = stage, stage.recorder
-        spec = reference()
+        spec = self.gateway_spec()
         if self.durable:
             state = str(stage.folder / f"state-{self.setting.name}.db")
             spec = replace(
@@ -82,7 +85,7 @@ class Pair:
         await bus.create_topic(truth, PARTITIONS)
         self.courier = Courier(instance, PARTITIONS)
         await bus.follow(truth, self.courier.record)
-        spec = reference_worldservice()
+        spec = self.worldservice_spec()
         place = Place(
             name=f"worldservice-{instance.name}", log=stage.folder / f"worldservice-{instance.name}.log",
             folder=stage.folder, values={
