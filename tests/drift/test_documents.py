@@ -186,3 +186,19 @@ def test_a_section_that_requirements_cite_may_not_vanish(documents):
     sections = "".join(f"## {n}. Section\n\n" for n in range(1, 10) if n != 5)
     documents.write("rfc.md", f"# ACK/Gap Resync RFC\n\n{sections}")
     assert documents.found("D7") == [("rfc.md", 1, "D7-section")]
+
+
+def test_two_documents_whose_sentences_give_different_defaults(documents):
+    """Located in both; the same value in another unit, a past value and a question are none."""
+    documents.write("a.md", "# Gateway\n\nThe setting `resync_backoff_ms` defaults to 500 ms.\n")
+    documents.write("b.md", "# Gateway\n\n`resync_backoff_ms`의 기본값은 0.5초이다.\n")
+    documents.write("c.md", "# Gateway\n\nIn production `resync_backoff_ms` defaults to 2 s.\n")
+    documents.write("d.md", "# Gateway\n\n## Change log\n\n`resync_backoff_ms` defaults to 9000.\n")
+    documents.write(
+        "e.md",
+        "# Gateway\n\nPreviously `resync_backoff_ms` defaulted to 8 s. Should `resync_backoff_ms` default to 7 s?\n",
+    )
+    report = documents.run()
+    assert [(f.place.path, f.place.line, f.code, f.related[0].path) for f in report.findings] == [
+        ("c.md", 3, "D2-conflict", "a.md")
+    ]
