@@ -1,5 +1,6 @@
 """The state machine of one stream: ordering, buffering, duplicates, timers, resync (RFC 8)."""
 
+import itertools
 import random
 from dataclasses import replace
 
@@ -213,6 +214,17 @@ def test_the_pause_between_attempts_grows_and_stays_far_from_a_hot_loop():
     assert max(pauses) <= ENFORCED.backoff_most * 1.31
 
 
+def test_each_of_the_first_pauses_is_longer_than_the_one_before():
+    driver = fetching()
+    pauses, now = [], 10_000 * MS
+    for _ in range(4):
+        driver.give(ResyncFailed("status"), now)
+        pauses.append(driver.state.deadline - now)
+        now = driver.state.deadline
+        driver.give(TimerRanOut(), now)
+    assert all(later > 1.5 * earlier for earlier, later in itertools.pairwise(pauses))
+
+
 def test_a_late_event_during_a_fetch_closes_the_gap_and_the_answer_is_void():
     driver = fetching()
     driver.give(Arrived(event(2)))
@@ -241,6 +253,15 @@ def test_a_full_buffer_keeps_the_gate_closed_and_asks_for_a_resync_at_once():
     assert Done(5) not in effects
     assert driver.state.gate() == ("closed", "overflow")
     assert driver.state.timer == 7
+
+
+def test_a_full_buffer_has_room_for_the_event_that_frees_it():
+    driver = Driver(replace(ENFORCED, buffer_limit=2))
+    for sequence in (1, 3, 4):
+        driver.give(Arrived(event(sequence)))
+    effects = driver.give(Arrived(event(2)))
+    assert Count("overflow") not in effects
+    assert driver.acked() == driver.applied() == [1, 2, 3, 4]
 
 
 def test_pairs_outside_the_table_leave_the_state_unchanged():

@@ -126,7 +126,9 @@ class Case:
         below = [q for q in s.snapshots if q[1] < n and q[0] < ready]
         ack = s.first_ack(n)
         in_time = a.t + self.patience
-        if any(q[1] >= n and (q[0] < ack.place if ack else self.answered_at(q[0]) < in_time) for q in s.snapshots):
+        if any(
+            q[1] >= n and self.answered_at(q[0]) < in_time and (ack is None or q[0] < ack.place) for q in s.snapshots
+        ):
             return ""
         if below and s.acked_before(a.place) <= below[-1][1]:
             place, sequence, *_, firm = below[-1]
