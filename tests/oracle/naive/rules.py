@@ -130,7 +130,7 @@ class Case:
             q[1] >= n and self.answered_at(q[0]) < in_time and (ack is None or q[0] < ack.place) for q in s.snapshots
         ):
             return ""
-        if below and s.acked_before(a.place) <= below[-1][1]:
+        if below and s.acked_before(a.place) < below[-1][1]:
             place, sequence, *_, firm = below[-1]
             opening = s.gap_since(place)
             had_to = firm and opening and self.may_have_timed_out(opening, self.answered_at(place))
