@@ -62,7 +62,7 @@ def read(value: bytes | None, constants: Constants | None = None) -> Event | Dro
         return Dropped("too_large")
     try:
         raw = value.decode("utf-8")
-        document = json.loads(raw, parse_constant=_no_constant)
+        document = _JSON.decode(raw)
     except UnicodeDecodeError:
         return Dropped("not_utf8")
     except ValueError:
@@ -179,6 +179,9 @@ def _text(value: Any) -> bool:
 
 def _no_constant(name: str) -> Any:
     raise ValueError(name)
+
+
+_JSON = json.JSONDecoder(parse_constant=_no_constant)
 
 
 def _deeper(document: Any, depth: int) -> bool:

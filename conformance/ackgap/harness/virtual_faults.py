@@ -193,7 +193,7 @@ class VirtualFaults:
             self._feel("broker_slow")
 
     def _any(self, *faults: str) -> bool:
-        return any(fault in self.active for fault in faults)
+        return bool(self.active) and any(fault in self.active for fault in faults)
 
     def _feel(self, *faults: str) -> bool:
         for fault in faults:
