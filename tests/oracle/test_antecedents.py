@@ -177,17 +177,3 @@ def test_only_an_event_in_order_shows_that_runs_count_for_themselves():
     assert verdicts(played(build, *filled, streams=streams))["RUN-01"] == "not_exercised"
     in_order = ({"deliver": ["a.1", "b.1"]}, {"settle": "all"})
     assert verdicts(played(build, *in_order, streams=streams))["RUN-01"] == "pass"
-
-
-def test_a_gate_that_is_open_over_a_first_gap_convicts_before_the_gap_is_known_to_be_read():
-    def open_before_anything(*, gap_timeout_ms, resync_enforced, seed):
-        core = build(gap_timeout_ms=gap_timeout_ms, resync_enforced=resync_enforced, seed=seed)
-        gate = core.gate
-        core.gate = lambda world_id, run_id: (
-            {**answer, "state": "open"} if (answer := gate(world_id, run_id))["reason"] == "gap" else answer
-        )
-        return core
-
-    steps = ({"deliver": 2}, {"wait": {"acked": 2, "up_to_ms": 50}}, {"deliver": 1}, {"settle": "all"})
-    assert "GATE-02" in convicted(played(open_before_anything, *steps))
-    assert "GATE-02" not in convicted(played(build, *steps))

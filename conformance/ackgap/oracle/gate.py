@@ -1,7 +1,7 @@
 """GATE: when the order gate must be closed, and when it must be open."""
 
 from ackgap.history import GateSeen
-from ackgap.oracle.facts import Stream, World, held_by_gap
+from ackgap.oracle.facts import World, held_by_gap
 from ackgap.oracle.monitor import Claim, Monitor, Situation
 
 
@@ -44,8 +44,8 @@ class GateMonitor(Monitor):
     def on_gate(self, o: GateSeen, world: World) -> None:
         """GATE-02: nothing of the stream was ever applied."""
         stream = world.streams.get(o.run_id)
-        untouched = stream is None or (stream.frontier == 0 and not stream.derailed and not _knows_of_gap(o, stream))
-        if not untouched or o.state == "unknown" or world.unsequenced:
+        untouched = stream is None or (stream.frontier == 0 and stream.gap is None)
+        if not untouched or o.state == "unknown" or (world.unsequenced and stream is None):
             return
         if o.state == "closed":
             self.bench.exercised("GATE-02", world)
@@ -56,9 +56,3 @@ class GateMonitor(Monitor):
                 f"the gate of run {o.run_id!r} answered open at {self.bench.at(o.t)}, before anything of it was there to be applied",
                 tier="gate",
             )
-
-
-def _knows_of_gap(o: GateSeen, stream: Stream) -> bool:
-    """Whether the target had read what opened the gap when it was asked: then the gap keeps the gate closed."""
-    gap, world = stream.gap, stream.world
-    return gap is None or (world.settled_upto >= gap.opened and world.settled <= o.t_sent)
