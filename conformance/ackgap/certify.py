@@ -18,19 +18,22 @@ from ackgap.contract import Contract, ContractError, load
 from ackgap.contract_folder import open_folder
 from ackgap.harness.inprocess import run_in_process
 from ackgap.harness.instance import Instance
-from ackgap.harness.plan import LANES, Plan, make_plan, settings_of, unable_for
+from ackgap.harness.plan import LANES, Exercising, Plan, make_plan, settings_of, unable_for
 from ackgap.harness.recorder import Recorder
 from ackgap.harness.run import Progress, RunResult, run_real
 from ackgap.harness.surroundings import Surroundings
 from ackgap.harness.whereabouts import told
+from ackgap.harness.worldservice.instance import WorldInstance
+from ackgap.harness.worldservice.plan import WorldPlan, plan_worlds
+from ackgap.harness.worldservice.run import run_worlds
 from ackgap.oracle.judge import judge
 from ackgap.report import badge, bundle, document, html, junit
 from ackgap.report.conclusion import Conclusion, PlayedScenario, Question, Waiver, conclude, within_limit
 from ackgap.report.recovery import recoveries, summary, too_slow
-from ackgap.scenario import catalogue
+from ackgap.scenario import catalogue, worldservice
 from ackgap.scenario.model import Scenario
 from ackgap.target import descriptor
-from ackgap.target.reference import reference
+from ackgap.target.reference import reference, reference_worldservice
 from ackgap.target.spec import TargetSpec
 
 
@@ -75,18 +78,9 @@ async def certify(order: Order) -> Certified:
     for profile in order.profiles:
         contract.demanded(profile)
     spec = find_target(order.target, contract)
-    scenarios = order.given or catalogue.select(contract, order.scenarios, seed=order.seed)
-    if not order.scenarios:
-        scenarios = catalogue.asked_for(scenarios, {r.id for p in order.profiles for r in contract.demanded(p)})
+    plan: Plan | WorldPlan
+    scenarios, plan = _world_plan(order, contract, spec) if _is_world(spec) else _plan(order, contract, spec)
     waivers = _waivers(order, contract, scenarios)
-    settings = settings_of(spec, contract.constants, gap_timeout_ms=order.gap_timeout_ms)
-    plan = make_plan(
-        scenarios, settings, run_id=uuid.uuid4().hex[:8], seed=order.seed, constants=contract.constants,
-        lanes=1 if spec.one_at_a_time or spec.kind == "python" else LANES, repeat=order.repeat,
-        unable=unable_for(spec, links=build.BINARY.is_file(), own_broker=_own_broker(spec, order)),
-    )  # fmt: skip
-    if not plan.size:
-        raise ContractError("none of the chosen scenarios can be played with the settings that the target allows")
     started = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
     folder = order.out or Path("ackgap-out") / spec.name
     with tempfile.TemporaryDirectory(prefix="ackgap-", ignore_cleanup_errors=True) as scratch:
@@ -105,11 +99,12 @@ async def certify(order: Order) -> Certified:
             profiles=order.profiles,
             requirements=order.requirements,
             partial=bool(order.scenarios),
-            own=order.target == "reference",
+            own=order.target in {"reference", "reference-worldservice"},
+            role=spec.role,
             waivers=waivers,
             cut_short=result.cut_short,
             advice=result.advice,
-            not_applicable=plan.not_applicable(scenarios),
+            not_applicable=plan.not_applicable(scenarios),  # type: ignore[arg-type]  # each plan with its own kind
         )
         recovery = _recovery(plan, result, order.recovery_limit_ms)
         conclusion = within_limit(conclude(contract, judgement, played, question), too_slow(recovery))
@@ -128,11 +123,40 @@ async def certify(order: Order) -> Certified:
     return Certified(report=report, folder=folder, conclusion=conclusion)
 
 
+def _is_world(spec: TargetSpec) -> bool:
+    return spec.role == "worldservice"
+
+
+def _plan(order: Order, contract: Contract, spec: TargetSpec) -> tuple[Sequence[Exercising], Plan]:
+    """What a Gateway is played. Raises ContractError."""
+    scenarios = order.given or catalogue.select(contract, order.scenarios, seed=order.seed)
+    if not order.scenarios:
+        scenarios = catalogue.asked_for(scenarios, {r.id for p in order.profiles for r in contract.demanded(p)})
+    settings = settings_of(spec, contract.constants, gap_timeout_ms=order.gap_timeout_ms)
+    plan = make_plan(
+        scenarios, settings, run_id=uuid.uuid4().hex[:8], seed=order.seed, constants=contract.constants,
+        lanes=1 if spec.one_at_a_time or spec.kind == "python" else LANES, repeat=order.repeat,
+        unable=unable_for(spec, links=build.BINARY.is_file(), own_broker=_own_broker(spec, order)),
+    )  # fmt: skip
+    if not plan.size:
+        raise ContractError("none of the chosen scenarios can be played with the settings that the target allows")
+    return scenarios, plan
+
+
+def _world_plan(order: Order, contract: Contract, spec: TargetSpec) -> tuple[Sequence[Exercising], WorldPlan]:
+    """What a WorldService is played. Raises ContractError."""
+    for option, given in (("--gap-timeout-ms", order.gap_timeout_ms), ("--recovery-limit-ms", order.recovery_limit_ms)):
+        if given is not None:
+            raise ContractError(f"{option}: a WorldService has no gap timeout and no recovery; leave it out")
+    scenarios = worldservice.select(contract, order.scenarios)
+    return scenarios, plan_worlds(scenarios, spec, run_id=uuid.uuid4().hex[:8], seed=order.seed)
+
+
 async def _run(
-    *, plan: Plan, spec: TargetSpec, order: Order, contract: Contract, folder: Path, began: float
+    *, plan: Plan | WorldPlan, spec: TargetSpec, order: Order, contract: Contract, folder: Path, began: float
 ) -> RunResult:
     """Play the plan in real time, or in virtual time if the target is a callable."""
-    if spec.kind == "python":
+    if spec.kind == "python" and isinstance(plan, Plan):
         if order.bus:
             raise ContractError(f"--bus {order.bus}: a `python` target is played in virtual time and has no bus")
         return run_in_process(
@@ -146,10 +170,10 @@ async def _run(
         run_id=plan.run_id,
         folder=folder,
         constants=contract.constants,
-        lasting_broker=plan.hurts_broker,
+        lasting_broker=isinstance(plan, Plan) and plan.hurts_broker,
     )
 
-    async def hold(recorder: Recorder, instances: Sequence[Instance]) -> None:
+    async def hold(recorder: Recorder, instances: Sequence[Instance | WorldInstance]) -> None:
         recorder.flush()
         with (folder / "history.jsonl").open(encoding="utf-8") as lines:
             judgement = judge(contract, history.read(lines))
@@ -159,6 +183,11 @@ async def _run(
             places = [told(instance, surroundings) for instance in instances]
             await order.on_failure("\n".join([f"failed: {', '.join(failed)}", bus, *places]))
 
+    if isinstance(plan, WorldPlan):
+        return await run_worlds(
+            plan=plan, surroundings=surroundings, spec=spec, jobs=order.jobs, on_progress=order.on_progress, began=began,
+            hold=hold if order.on_failure is not None else None,
+        )  # fmt: skip
     return await run_real(
         plan=plan, surroundings=surroundings, spec=spec, jobs=order.jobs, on_progress=order.on_progress, began=began,
         hold=hold if order.on_failure is not None else None,
@@ -191,10 +220,14 @@ def find_target(name: str, contract: Contract) -> TargetSpec:
         from ackgap.target.faulty import find  # noqa: PLC0415
 
         return find(name.removeprefix("reference:"), contract)
+    if name == "reference-worldservice" or name.startswith("reference-worldservice:"):
+        return reference_worldservice(contract=contract, variant=name.partition(":")[2])
     path = Path(name)
     if path.suffix in {".yaml", ".yml", ".json"}:
         return descriptor.load(path, contract)
-    raise ContractError(f"TARGET {name!r}: expected `reference`, `reference:NAME` or the path of a descriptor.yaml")
+    raise ContractError(
+        f"TARGET {name!r}: expected `reference`, `reference:NAME`, `reference-worldservice` or the path of a descriptor.yaml"
+    )
 
 
 def recheck(path: Path) -> tuple[dict[str, Any], list[str]]:
@@ -221,9 +254,11 @@ def recheck(path: Path) -> tuple[dict[str, Any], list[str]]:
     return after, _differences(before, after)
 
 
-def _recovery(plan: Plan, result: RunResult, limit_ms: float | None) -> dict[str, Any]:
+def _recovery(plan: Plan | WorldPlan, result: RunResult, limit_ms: float | None) -> dict[str, Any]:
     """How long the target took to recover from the faults of the run, where there were any."""
-    if not any(cast.scenario.faults for planned in plan.instances for cast in planned.casts):
+    if isinstance(plan, WorldPlan) or not any(
+        cast.scenario.faults for planned in plan.instances for cast in planned.casts
+    ):
         return summary((), limit_ms)
     with result.history.open(encoding="utf-8") as lines:
         return summary(recoveries(history.read(lines)), limit_ms)
@@ -247,6 +282,7 @@ def question_of(report: dict[str, Any]) -> Question:
         requirements=tuple(asked["requirements"]),
         partial=asked["partial"],
         own=asked["own"],
+        role=asked.get("role", "gateway"),
         waivers=tuple(Waiver(**w) for w in asked["waivers"]),
         cut_short=asked.get("cut_short", ""),
         advice=asked.get("advice", ""),
@@ -277,12 +313,13 @@ def _differences(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
     return found
 
 
-def _waivers(order: Order, contract: Contract, chosen: Sequence[Scenario]) -> tuple[Waiver, ...]:
+def _waivers(order: Order, contract: Contract, chosen: Sequence[Exercising]) -> tuple[Waiver, ...]:
     if order.waivers is None:
         return ()
     from ackgap.report import waivers  # noqa: PLC0415
 
-    ids = {s.id for s in (*catalogue.scenarios(contract, seed=order.seed), *chosen)}
+    known = (*catalogue.scenarios(contract, seed=order.seed), *worldservice.scenarios(contract), *chosen)
+    ids = {s.id for s in known}
     return waivers.load(order.waivers, contract, today=dt.datetime.now(dt.UTC).date(), scenarios=ids)
 
 
@@ -293,7 +330,9 @@ def _target(spec: TargetSpec, order: Order) -> dict[str, Any]:
         "role": spec.role,
         "given": order.target,
         "tiers": list(spec.tiers),
-        "settings": {"resync_enforced": list(spec.resync_values), "gap_timeout_ms": spec.gap_timeout_ms or "any"},
+        "settings": {}
+        if _is_world(spec)
+        else {"resync_enforced": list(spec.resync_values), "gap_timeout_ms": spec.gap_timeout_ms or "any"},
     }
 
 

@@ -1,7 +1,8 @@
 """Decides what is played: which settings the target is started in, and which scenarios each of them gets."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 from ackgap.contract import Constants
 from ackgap.scenario.cast import cast
@@ -11,6 +12,18 @@ from ackgap.target.spec import TargetSpec
 
 LANES = 4  # instances per flag value for scenarios that need one to themselves
 LANE_FILL = 4  # scenarios that are worth one more instance
+
+
+class Exercising(Protocol):
+    """What every scenario tells, whomever it is for."""
+
+    @property
+    def id(self) -> str:
+        """Its permanent id."""
+
+    @property
+    def exercises(self) -> tuple[str, ...]:
+        """The requirements whose antecedents it brings about."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,15 +47,7 @@ class Plan:
 
     def not_applicable(self, scenarios: Sequence[Scenario]) -> dict[str, str]:
         """Requirements that only left-out scenarios would exercise, each with the reason."""
-        needed: dict[str, list[str]] = {}
-        for scenario in scenarios:
-            for requirement in scenario.exercises:
-                needed.setdefault(requirement, []).append(scenario.id)
-        return {
-            requirement: self.left_out[ids[0]]
-            for requirement, ids in sorted(needed.items())
-            if all(i in self.left_out for i in ids)
-        }
+        return not_applicable(scenarios, self.left_out)
 
     @property
     def hurts_broker(self) -> bool:
@@ -59,6 +64,17 @@ class Plan:
     def size(self) -> int:
         """How many scenarios are played, over all settings."""
         return sum(len(instance.casts) for instance in self.instances)
+
+
+def not_applicable(scenarios: Sequence[Exercising], left_out: Mapping[str, str]) -> dict[str, str]:
+    """Requirements that only scenarios of `left_out` would exercise, each with the reason."""
+    needed: dict[str, list[str]] = {}
+    for scenario in scenarios:
+        for requirement in scenario.exercises:
+            needed.setdefault(requirement, []).append(scenario.id)
+    return {
+        requirement: left_out[ids[0]] for requirement, ids in sorted(needed.items()) if all(i in left_out for i in ids)
+    }
 
 
 def settings_of(spec: TargetSpec, constants: Constants, *, gap_timeout_ms: int | None) -> tuple[Setting, ...]:

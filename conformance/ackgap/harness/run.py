@@ -101,7 +101,7 @@ async def run_real(
     try:
         on_progress(Progress(phase="starting", detail=f"{surroundings.bus_choice} bus"))
         await surroundings.start()
-        facts = _environment(surroundings)
+        facts = environment_of(surroundings)
         count = Count(total=plan.size, tell=on_progress)
         batches = plan.batches(one_at_a_time=spec.one_at_a_time)
         for batch in batches:
@@ -113,7 +113,7 @@ async def run_real(
             ]
             instances += now
             on_progress(Progress(phase="starting", detail=f"{_counted(len(now), 'instance')} of {spec.name}"))
-            markers = await _all([_ready(instance) for instance in now])
+            markers = await all_of([_ready(instance) for instance in now])
             startup_s += time.monotonic() - started if not played else 0.0
             watch.start()
             try:
@@ -126,7 +126,7 @@ async def run_real(
             finally:
                 watch.stop()
             on_progress(Progress(phase="stopping"))
-            await _all([marker.calibrate("end") for marker in markers])
+            await all_of([marker.calibrate("end") for marker in markers])
             if hold is not None:
                 await hold(recorder, now)
             if len(batches) > 1:
@@ -173,7 +173,7 @@ async def _ready(instance: Instance) -> Markers:
     await instance.start()
     ends = [asyncio.create_task(_drowning(instance)), asyncio.create_task(_death(instance, {}))]
     try:
-        return (await _all([_warm(instance)], stop_on=ends))[0]
+        return (await all_of([_warm(instance)], stop_on=ends))[0]
     except Flooded as flood:
         target = instance.target
         raise TargetError(
@@ -227,7 +227,7 @@ async def _play(
     ends = [asyncio.create_task(_death(instance, active)) for instance in instances]
     ends += [asyncio.create_task(_drowning(instance)) for instance in instances]
     try:
-        await _all([one(place, *item) for place, item in enumerate(work)], stop_on=ends)
+        await all_of([one(place, *item) for place, item in enumerate(work)], stop_on=ends)
     finally:
         for task in ends:
             task.cancel()
@@ -256,7 +256,9 @@ async def _death(instance: Instance, active: Mapping[str, set[str]]) -> None:
     )
 
 
-async def _all(coroutines: Sequence[Coroutine[Any, Any, T]], *, stop_on: Sequence[asyncio.Task[None]] = ()) -> list[T]:
+async def all_of(
+    coroutines: Sequence[Coroutine[Any, Any, T]], *, stop_on: Sequence[asyncio.Task[None]] = ()
+) -> list[T]:
     """Run all side by side. The first error, or the first of `stop_on` to fail, cancels the rest and is raised."""
     tasks = [asyncio.create_task(coroutine) for coroutine in coroutines]
     pending: set[asyncio.Task[Any]] = {*tasks, *stop_on}
@@ -279,7 +281,8 @@ async def _teardown(instances: list[Instance], surroundings: Surroundings, recor
     recorder.close()
 
 
-def _environment(surroundings: Surroundings) -> dict[str, str]:
+def environment_of(surroundings: Surroundings) -> dict[str, str]:
+    """What the report says of where a run took place."""
     bus = surroundings.bus
     facts = {"bus": bus.kind, "python": platform.python_version(), "system": platform.platform()}
     if bus.fallback_reason:

@@ -1,20 +1,17 @@
 """The bench that the monitors share: contract, facts and ledger, and the words in which evidence is given."""
 
-import functools
 import itertools
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
-import jsonschema_rs
-
-from ackgap.contract import Contract, load
+from ackgap.contract import Contract
 from ackgap.history import Observation, to_line
 from ackgap.oracle.facts import NS_PER_MS, Instance, Stream, World
 from ackgap.oracle.ledger import Evidence, Ledger, Row
 from ackgap.oracle.monitor import Claim, Situation
+from ackgap.oracle.schemas import checker, explainer
 
 RELAY_PATIENCE_MS = 1000.0  # how long before the end of the history an event is too young to be missed on the relay
 QUOTED = 24  # observations quoted per piece of evidence
@@ -46,10 +43,10 @@ class Bench:
         self._rows: dict[tuple[str, frozenset[str]], Row] = {}
         self._observable: dict[tuple[str, frozenset[str]], bool] = {}
         self.claims: dict[str, list[Claim]] = {"missing": [], "premature": [], "gate_open": [], "gate_closed": []}
-        self.valid_activation = self._checker("activation-message")
-        self.ack_errors = self._explainer("ack-message")
-        self.valid_state_hash = self._checker("state-hash")
-        self.valid_snapshot = self._checker("activation-snapshot")
+        self.valid_activation = checker(contract, "activation-message")
+        self.ack_errors = explainer(contract, "ack-message")
+        self.valid_state_hash = checker(contract, "state-hash")
+        self.valid_snapshot = checker(contract, "activation-snapshot")
 
     # --- writing to the ledger ---------------------------------------------------------------------------------
 
@@ -199,51 +196,14 @@ class Bench:
             world_id=world.world_id,
             tier=tier,
             message=message,
-            observations=tuple(_short(o) for o in quoted[-QUOTED:]),
+            observations=tuple(short(o) for o in quoted[-QUOTED:]),
             margin_ms=margin_ms,
             proof=proof,
         )
 
-    # --- schemas -----------------------------------------------------------------------------------------------
 
-    def _checker(self, name: str) -> Callable[[Any], bool]:
-        validator = _compiled(self.contract.folder, self.contract.digest, name)
-
-        def check(document: Any) -> bool:
-            try:
-                return bool(validator.is_valid(document))
-            except (ValueError, OverflowError, RecursionError):
-                return False
-
-        return check
-
-    def _explainer(self, name: str) -> Callable[[Any], str]:
-        fast = self._checker(name)
-
-        def explain(document: Any) -> str:
-            if fast(document):
-                return ""
-            error = next(iter(self.contract.validator(name).iter_errors(document)), None)
-            if error is None:
-                return ""
-            deepest = error
-            while deepest.context:
-                deepest = deepest.context[0]
-            return f"{deepest.json_path}: {deepest.message}"
-
-        return explain
-
-
-@functools.lru_cache(maxsize=64)
-def _compiled(folder: Path, digest: str, name: str) -> Any:
-    """A compiled schema of a contract folder; `digest` tells apart what the folder holds at different times."""
-    contract = load(folder)
-    schema: Any = contract.validator(name).schema
-    registry = jsonschema_rs.Registry([(uri, contract.registry.contents(uri)) for uri in contract.registry])
-    return jsonschema_rs.Draft202012Validator(schema, registry=registry)
-
-
-def _short(observation: Observation) -> Mapping[str, Any]:
+def short(observation: Observation) -> Mapping[str, Any]:
+    """An observation as evidence quotes it."""
     record: dict[str, Any] = json.loads(to_line(observation))
     for name in ("value", "body"):
         if isinstance(record.get(name), str) and len(record[name]) > CUT:

@@ -4,6 +4,7 @@ Pure and streaming. It knows the contract and the history and nothing else: not 
 scenario was meant to show what, and nothing of any Gateway.
 """
 
+import itertools
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -35,8 +36,9 @@ from ackgap.oracle.bench import Bench
 from ackgap.oracle.checks import Checks
 from ackgap.oracle.facts import NS_PER_MS, Instance, Span, World
 from ackgap.oracle.groups import MONITORS
-from ackgap.oracle.ledger import Finding, Row, ScenarioFinding, Verdict
+from ackgap.oracle.ledger import Finding, Row, ScenarioFinding, verdict_of
 from ackgap.oracle.monitor import Monitor
+from ackgap.oracle.ws_judge import WorldServiceJudge
 
 TIER_STRENGTH = ("ack", "relay", "gate", "metrics", "topic", "http")
 OWN_FAULTS = ("worldservice_", "relay_client_")  # faults that hurt their own worlds only
@@ -101,7 +103,7 @@ class Judge:
         row = self.bench.ledger.rows.get(requirement, Row())
         offered = frozenset[str]().union(*(i.tiers for i in self.bench.instances.values()))
         usable = [tier for tier in TIER_STRENGTH if tier in offered and tier in tiers]
-        verdict, reason = _verdict(row, usable, tiers)
+        verdict, reason = verdict_of(row, usable, tiers)
         return Finding(
             requirement=requirement,
             verdict=verdict,
@@ -238,21 +240,17 @@ def _span(spans: list[Span], o: FaultChanged) -> None:
             span.end = o.t
 
 
-def _verdict(row: Row, usable: list[str], tiers: tuple[str, ...]) -> tuple[Verdict, str]:
-    if row.convictions:
-        return "fail", f"broken {row.convictions} times"
-    if not usable:
-        return "not_observable", f"needs one of the tiers {', '.join(tiers)}, which the target does not offer"
-    if row.doubts:
-        return "inconclusive", "the tester stalled or noise exceeded the margin; run again on a quieter machine"
-    if not row.exercised:
-        return "not_exercised", "its antecedent never happened"
-    return "pass", ""
-
-
 def judge(contract: Contract, history: Iterable[Observation]) -> Judgement:
-    """Judge a whole history at once."""
+    """Judge a whole history at once: that of a Gateway, or of a WorldService, as its first record says."""
+    records = iter(history)
+    first = next(records, None)
+    if isinstance(first, InstanceStarted) and first.role == "worldservice":
+        judge_of_worlds = WorldServiceJudge(contract)
+        for observation in itertools.chain([first], records):
+            judge_of_worlds.observe(observation)
+        findings, scenarios = judge_of_worlds.finish()
+        return Judgement(findings=findings, scenarios=scenarios)
     bench = Judge(contract)
-    for observation in history:
+    for observation in itertools.chain([] if first is None else [first], records):
         bench.observe(observation)
     return bench.finish()

@@ -140,3 +140,16 @@ class Ledger:
         if sets is None:
             sets = self.scenarios[instance, scenario] = (set(), set(), set())
         return sets
+
+
+def verdict_of(row: Row, usable: list[str], tiers: tuple[str, ...]) -> tuple[Verdict, str]:
+    """The verdict on a requirement, and why it is no pass. `usable`: tiers of the target that show it; `tiers`: all that do."""
+    if row.convictions:
+        return "fail", f"broken {row.convictions} times"
+    if not usable:
+        return "not_observable", f"needs one of the tiers {', '.join(tiers)}, which the target does not offer"
+    if row.doubts:
+        return "inconclusive", "the tester stalled or noise exceeded the margin; run again on a quieter machine"
+    if not row.exercised:
+        return "not_exercised", "its antecedent never happened"
+    return "pass", ""

@@ -40,6 +40,7 @@ class Question:
     profiles: tuple[str, ...] = ("resync",)
     requirements: tuple[str, ...] = ()  # globs; empty means all
     partial: bool = False  # only chosen scenarios were played: no certificate
+    role: str = "gateway"
     own: bool = False  # the target ships with the kit: a broken scenario is the kit's fault
     waivers: tuple[Waiver, ...] = ()
     cut_short: str = ""  # why the run ended before everything was played; the target is to blame
@@ -213,7 +214,7 @@ def _profile(contract: Contract, rows: Sequence[dict[str, Any]], name: str, ques
     musts = [row for row in mine if row["level"] == "MUST"]
     whole = not question.partial and not question.requirements and not question.cut_short
     conformant = whole and bool(musts) and all(row["verdict"] in {"pass", "not_observable"} for row in musts)
-    planned = sorted(r.id for r in contract.demanded(name) if r.status == "planned" and r.role == "gateway")
+    planned = sorted(r.id for r in contract.demanded(name) if r.status == "planned" and r.role == question.role)
     lacking = sorted(
         row["id"] for row in mine if row["verdict"] == "not_observable" and row["id"] in question.not_applicable
     )

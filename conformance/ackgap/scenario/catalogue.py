@@ -1,4 +1,4 @@
-"""All scenarios: the files of the contract folder and what the generators make."""
+"""All scenarios for Gateways: the files of the contract folder and what the generators make."""
 
 import fnmatch
 import functools
@@ -6,6 +6,7 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from ackgap.contract import Contract
+from ackgap.scenario import worldservice
 from ackgap.scenario.generators import GENERATORS
 from ackgap.scenario.loader import ScenarioError, load_file, parse
 from ackgap.scenario.model import Scenario
@@ -51,7 +52,8 @@ def _all(folder: Path, seed: int) -> tuple[Scenario, ...]:
     from ackgap.contract import load  # noqa: PLC0415  (the cached contract of that folder)
 
     contract = load(folder)
-    found = [load_file(path, contract) for path in sorted((folder / "scenarios").rglob("*.yaml"))]
+    files = [p for p in sorted((folder / "scenarios").rglob("*.yaml")) if p.parent.name != worldservice.FOLDER]
+    found = [load_file(path, contract) for path in files]
     for name, generate in GENERATORS.items():
         found += [parse(source, contract, path=f"generator:{name}") for source in generate(seed)]
     ids = [scenario.id for scenario in found]

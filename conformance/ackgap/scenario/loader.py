@@ -31,7 +31,7 @@ def parse(source: Any, contract: Contract, *, path: str) -> Scenario:
     """Check a scenario mapping against its schema and the catalogue. Raises ScenarioError."""
     error = next(iter(contract.validator("scenario").iter_errors(source)), None)
     if error is not None:
-        raise ScenarioError(f"{path}: {_where(error)}: {_said(error)}")
+        raise ScenarioError(f"{path}: {where(error)}: {said(error)}")
     for requirement in source["exercises"]:
         if requirement not in contract.requirements:
             near = difflib.get_close_matches(requirement, contract.requirements, n=1)
@@ -75,11 +75,13 @@ def _faults(steps: list[dict[str, Any]]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(begun))
 
 
-def _where(error: Any) -> str:
+def where(error: Any) -> str:
+    """The place of a schema error in the document."""
     return "/".join(str(part) for part in error.absolute_path) or "top level"
 
 
-def _said(error: Any) -> str:
+def said(error: Any) -> str:
+    """What is wrong there, and the nearest valid word."""
     while error.context:
         error = max(error.context, key=lambda e: len(e.absolute_path))
     if error.validator == "additionalProperties" and isinstance(error.instance, dict):

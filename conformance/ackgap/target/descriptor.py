@@ -14,6 +14,7 @@ from ackgap.peers.gate import GateMap
 from ackgap.target import complaints
 from ackgap.target.spec import TEMPLATE, Attached, Build, Limits, Observe, TargetSpec
 from ackgap.target.templates import check_templates
+from ackgap.target.worldservice_part import read_worldservice
 
 STARTERS = ("image", "build", "command", "python", "attach")
 KNOWN_IN_START = {*STARTERS, "env", "args", "workdir", "files", "ports", "ready", "limits", "worldservice"}
@@ -114,6 +115,7 @@ class _Reading:
             activation_topic=self.topics.get("activation", ""),
             ack_topic=self.topics.get("ack", ""),
             startup_timeout_s=float(document.get("startup_timeout_s", 30)),
+            worldservice=read_worldservice(document, self.kind, self._error),
         )
 
     def _observe(self) -> Observe:
@@ -204,6 +206,8 @@ class _Reading:
         if given is None:
             return ()
         usual = self.contract.constants.gap_timeout_ms
+        if self.document.get("role") == "worldservice":
+            return (self._worldservice(given, usual),)
         if given is True:
             return (self._single(usual),)
         for keys, why in (
@@ -247,6 +251,19 @@ class _Reading:
         )
         self._needs_worldservice(service, "start")
         return service
+
+    def _worldservice(self, given: Any, usual: int) -> Attached:
+        """The one running WorldService; it has no settings."""
+        if given is not True:
+            raise self._error("a WorldService has no settings to be played one by one; write `true`", "start", "attach")
+        if not self.topics.get("activation"):
+            raise self._error(
+                "expected the topics that the running service uses: {activation: ..., ack: ...}", "topics"
+            )
+        return Attached(
+            resync_enforced=False, gap_timeout_ms=usual, activation_topic=self.topics["activation"],
+            ack_topic=self.topics.get("ack", ""), ports=self.start.get("ports", {}),
+        )  # fmt: skip
 
     def _needs_worldservice(self, service: Attached, *keys: Any) -> None:
         if service.resync_enforced and not service.worldservice:

@@ -3,6 +3,7 @@
 import sys
 
 from ackgap.contract import Contract, load
+from ackgap.target.applying import Trigger, WorldServiceSpec
 from ackgap.target.spec import Observe, TargetSpec
 
 MODULE = "ackgap_reference.service.main"
@@ -52,13 +53,24 @@ def reference(
     )
 
 
-def reference_worldservice(*, name: str = "reference-worldservice", version: str = "") -> TargetSpec:
-    """The reference WorldService as a process of its own; its database lies in the folder of its files."""
+def reference_worldservice(*, version: str = "", contract: Contract | None = None, variant: str = "") -> TargetSpec:
+    """The reference WorldService as a process of its own; its database lies in the folder of its files.
+
+    `variant` names a deliberately wrong one, or `strange-NAME` a right one with strange habits.
+    """
+    shipped = load()
+    told = {} if contract is None or contract.folder == shipped.folder else {"CONTRACT": str(contract.folder)}
+    base = "http://{host}:{port.http}"
+    apply = f"{base}/worlds/{{world_id}}/apply"
+    body = {"run_id": "{run_id}", "entries": "{entries}"}
+    strange = variant.removeprefix("strange-") if variant.startswith("strange-") else ""
+    chosen = ("--strange", strange) if strange else ("--faulty", variant) if variant else ()
+    name = f"reference-worldservice-{variant}" if strange else f"faulty-worldservice-{variant}"
     return TargetSpec(
-        name=name,
+        name=name if variant else "reference-worldservice",
         version=version,
         role="worldservice",
-        command=(sys.executable, "-m", MODULE, "worldservice"),
+        command=(sys.executable, "-m", MODULE, "worldservice", *chosen),
         env={
             "KAFKA_BROKERS": "{bus.bootstrap}",
             "ACTIVATION_TOPIC": "{bus.activation_topic}",
@@ -67,7 +79,14 @@ def reference_worldservice(*, name: str = "reference-worldservice", version: str
             "DATABASE": "{files}.db",
             "REHEARSALS": "true",
             "LOG_LEVEL": "warning",
+            **told,
         },
-        ready_http="http://{host}:{port.http}/ready",
-        observe=Observe(metrics="http://{host}:{port.http}/metrics"),
+        ready_http=f"{base}/ready",
+        observe=Observe(metrics=f"{base}/metrics"),
+        worldservice=WorldServiceSpec(
+            url=base,
+            apply=Trigger(way="http", url=apply, body=body),
+            failing=Trigger(way="http", url=apply, body={**body, "rehearse": {"fail": "unfreeze", "after": 1}}),
+            abort=Trigger(way="http", method="DELETE", url=f"{apply}/{{run_id}}"),
+        ),
     )

@@ -102,6 +102,7 @@ class TargetSpec:
     activation_topic: str = ""
     ack_topic: str = ""
     startup_timeout_s: float = 30.0
+    worldservice: object = None  # a WorldServiceSpec of `ackgap.target.applying`, for that role
 
     @property
     def kind(self) -> Kind:
@@ -130,6 +131,8 @@ class TargetSpec:
     @property
     def tiers(self) -> tuple[str, ...]:
         """The observation tiers it claims."""
+        if self.role == "worldservice":
+            return ("topic", "http") if getattr(self.worldservice, "url", "") else ("topic",)
         if self.kind == "python":
             return ("ack", "relay", "gate")
         offered = (("relay", self.observe.relay), ("gate", self.observe.gate), ("metrics", self.observe.metrics))

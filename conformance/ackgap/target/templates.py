@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from ackgap.located import Located
+from ackgap.target.applying import OF_AN_APPLY, OF_AN_ENTRY
 from ackgap.target.complaints import nearest
 from ackgap.target.spec import TEMPLATE, TargetSpec, TemplateError
 
@@ -24,6 +25,8 @@ def check_templates(source: Located, spec: TargetSpec) -> None:
             known.append("files")
         if keys[:2] == ["observe", "gate"]:
             known += OF_A_STREAM
+        if keys[0] == "worldservice" and keys[1] != "url":
+            known += OF_AN_ENTRY if keys[1] == "entry" else OF_AN_APPLY
         for match in TEMPLATE.finditer(text):
             name = match.group("name")
             if name is not None and name not in known:
@@ -46,7 +49,7 @@ def _sentence(name: str, known: list[str], keys: list[Any], ports: tuple[str, ..
             f"{said}: only headers and auth take values from the environment; a command inherits it anyway; take it out"
         )
     if name in OF_A_STREAM:
-        return f"{said}: only observe.gate.url is asked for one stream; take it out"
+        return f"{said}: only observe.gate.url and worldservice.apply are about one stream; take it out"
     meant = nearest(name, known)
     braces = "" if meant.startswith("did you mean") else f"; for the braces themselves write {{{{{name}}}}}"
     return f"{said}; {meant}{braces}"
@@ -65,3 +68,13 @@ def _texts(document: dict[str, Any]) -> Iterator[tuple[list[Any], str]]:
     for tier, key in (("relay", "websocket"), ("gate", "url"), ("metrics", "url")):
         if text := observe.get(tier, {}).get(key):
             yield ["observe", tier, key], text
+    yield from _below(document.get("worldservice", {}), ["worldservice"])
+
+
+def _below(node: Any, keys: list[Any]) -> Iterator[tuple[list[Any], str]]:
+    """Every text below a node."""
+    if isinstance(node, str):
+        yield keys, node
+    elif isinstance(node, dict | list):
+        for key, value in node.items() if isinstance(node, dict) else enumerate(node):
+            yield from _below(value, [*keys, key])
