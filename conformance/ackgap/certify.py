@@ -318,8 +318,8 @@ def _waivers(order: Order, contract: Contract, chosen: Sequence[Exercising]) -> 
         return ()
     from ackgap.report import waivers  # noqa: PLC0415
 
-    known = (*catalogue.scenarios(contract, seed=order.seed), *worldservice.scenarios(contract), *chosen)
-    ids = {s.id for s in known}
+    ids = {s.id for s in catalogue.scenarios(contract, seed=order.seed)}
+    ids |= {s.id for s in worldservice.scenarios(contract)} | {s.id for s in chosen}
     return waivers.load(order.waivers, contract, today=dt.datetime.now(dt.UTC).date(), scenarios=ids)
 
 

@@ -23,6 +23,10 @@ class HistoryError(ValueError):
     """A line that is no observation; the message names the line number and what was expected."""
 
 
+Outcome = Literal["accepted", "refused", "failed"]
+"""What became of something that a WorldService was asked to do."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Observation:
     """What every record has."""
@@ -318,7 +322,7 @@ class ApplyAsked(Observation):
     t_sent: int
     run_id: str
     way: Literal["http", "command", "watch"]
-    outcome: Literal["accepted", "refused", "failed"]
+    outcome: Outcome
     status: int
     entries: tuple[dict[str, Any], ...]
     failing: bool = False
@@ -334,7 +338,7 @@ class AbortAsked(Observation):
     world_id: str
     t_sent: int
     run_id: str
-    outcome: Literal["accepted", "refused", "failed"]
+    outcome: Outcome
     status: int
 
 

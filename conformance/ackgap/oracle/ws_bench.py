@@ -44,7 +44,7 @@ class WorldBench:
         """Record a conviction; the observations that it is about are quoted, with what happened around them."""
         if not self.observable(requirement) or self.ledger.convict_again(requirement, self.instance, world.scenario):
             return
-        self.ledger.convict(requirement, self._evidence(world, message, about, tier, margin_ms))
+        self.ledger.convict(requirement, self._evidence(world, message, about, tier=tier, margin_ms=margin_ms))
 
     def timed(
         self, requirement: str, world: World, message: str, *, begin: int, end: int, margin_ms: float,
@@ -54,7 +54,9 @@ class WorldBench:
         still = self.stalled_ms(begin, end)
         if still > max(50.0, margin_ms / 2):
             said = f"{message}; but the tester itself stood still for {still:.0f} ms meanwhile"
-            self.ledger.doubt(requirement, self._evidence(world, said, about, tier, margin_ms, proof="none"))
+            self.ledger.doubt(
+                requirement, self._evidence(world, said, about, tier=tier, margin_ms=margin_ms, proof="none")
+            )
         else:
             self.convict(requirement, world, message, about=about, tier=tier, margin_ms=margin_ms)
 
@@ -71,7 +73,7 @@ class WorldBench:
         return known
 
     def _evidence(
-        self, world: World, message: str, about: Iterable[Observation], tier: str, margin_ms: float | None,
+        self, world: World, message: str, about: Iterable[Observation], *, tier: str, margin_ms: float | None,
         proof: str = "barrier",
     ) -> Evidence:  # fmt: skip
         """Quotes what it is about, and the last things of that world before that."""

@@ -123,6 +123,7 @@ class World:
     acks: list[AckSent] = field(default_factory=list)
     settled: list[int] = field(default_factory=list)
     stops: list[tuple[int, int]] = field(default_factory=list)  # the target was away: from, to
+    over: bool = False  # its scenario has ended: what is done to the target later concerns it no more
     log: list[Observation] = field(default_factory=list)
     unsequenced: set[Key] = field(default_factory=set)  # entries that events without sequence have touched
     unreadable: bool = False  # a record that belongs to some run cannot be read: what is missing may be that one

@@ -20,6 +20,7 @@ from ackgap.history import (
     OpenapiChecked,
     OpenapiFound,
     ScenarioBegan,
+    ScenarioEnded,
     Settled,
     Stalled,
     TargetChanged,
@@ -51,6 +52,7 @@ class WorldServiceJudge:
         self.away = 0
         self._handlers: dict[type[Observation], Callable[[Any], None]] = {
             InstanceStarted: self._started, Calibrated: self._calibrated, ScenarioBegan: self._began,
+            ScenarioEnded: self._ended,
             EventSeen: self._event, Exchanged: self._answer, Settled: self._settled, Stalled: self._stalled,
             TargetChanged: self._changed, ApplyAsked: self._asked, AbortAsked: self._abort, AckSent: self._acked,
             OpenapiChecked: self.bench.checked.append, OpenapiFound: self.bench.found.append,
@@ -99,6 +101,10 @@ class WorldServiceJudge:
         self.bench.ledger.scenario_began(o.instance, o.scenario)
         for world_id in o.worlds:
             self.bench.worlds[world_id] = World(world_id=world_id, scenario=o.scenario, siblings=o.worlds)
+
+    def _ended(self, o: ScenarioEnded) -> None:
+        for world in self.bench.worlds.values():
+            world.over = world.over or world.scenario == o.scenario
 
     def _world(self, world_id: str) -> World:
         """A world of a scenario; what belongs to none is kept together with what it is named after."""
@@ -189,6 +195,6 @@ class WorldServiceJudge:
         if o.state == "stopped":
             self.away = o.t
         elif o.state == "restarted":
-            for world in self.bench.worlds.values():
+            for world in (w for w in self.bench.worlds.values() if not w.over):
                 world.stops.append((self.away, o.t))
                 world.log.append(o)

@@ -161,15 +161,16 @@ def prefixes(bench: WorldBench, world: World) -> None:
                 said = f"the snapshot names event {sequence} of run {run.run_id!r}, but {where}"
                 about = [run.events[s].seen for s in (sequence, sequence + 1) if s in run.events]
                 bench.convict("WS-14", world, said, about=[*about, answer.seen], tier="http")
-        before = _backwards(bench, world, before, answer, run, sequence)
+        before = _backwards(bench, world, before, (answer, run, sequence))
 
 
 def _backwards(
-    bench: WorldBench, world: World, before: tuple[Answer, Run, int] | None, answer: Answer, run: Run, sequence: int
+    bench: WorldBench, world: World, before: tuple[Answer, Run, int] | None, found: tuple[Answer, Run, int]
 ) -> tuple[Answer, Run, int]:
     """Compare with the furthest snapshot that had been read before this one was asked for."""
+    answer, run, sequence = found
     if before is None:
-        return answer, run, sequence
+        return found
     earlier, its_run, its_sequence = before
     if earlier.seen.t > answer.seen.t_sent or any(
         earlier.seen.t <= end and begin <= answer.seen.t for begin, end in world.stops

@@ -1,6 +1,7 @@
 """What the activation topic alone shows of a WorldService: shape, key, sequences and phases (RFC 1, RFC 2)."""
 
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 from ackgap.oracle.reading import whole
@@ -67,7 +68,7 @@ def sequences(bench: WorldBench, world: World) -> None:
             bench.convict(requirement, world, said, about=[run.events[holes[0] - 1].seen, run.events[after].seen])
         bench.exercised("WS-36", world)
         arrived = list(run.events.values())
-        for one, other in zip(arrived, arrived[1:], strict=False):
+        for one, other in pairwise(arrived):
             if one.sequence > other.sequence:
                 said = f"{one.named} was published before event {other.sequence}"
                 bench.convict("WS-36", world, said, about=[one.seen, other.seen])
@@ -151,7 +152,7 @@ def _versions(bench: WorldBench, world: World, run: Run) -> None:
     known = [(e, v) for e, v in versions if v is not None]
     if len(ordered) > 1:
         bench.exercised("WS-30", world)
-    for (one, before), (other, after) in zip(known, known[1:], strict=False):
+    for (one, before), (other, after) in pairwise(known):
         if after < before:
             said = f"version falls from {before} in {one.named} to {after} in event {other.sequence}"
             bench.convict("WS-30", world, said, about=[one.seen, other.seen])
@@ -174,7 +175,7 @@ def keys_are_unique(bench: WorldBench) -> None:
 
 
 def _tokens(event: Event) -> list[tuple[str, tuple[str, ...]]]:
-    found = []
+    found: list[tuple[str, tuple[str, ...]]] = []
     key = event.body.get("idempotency_key")
     if isinstance(key, str) and key:
         found.append(("idempotency_key", (key,)))

@@ -16,7 +16,7 @@ from ackgap.harness.surroundings import Surroundings
 from ackgap.harness.wire import body_of, stream_of, world_of
 from ackgap.harness.worldservice.plan import INSTANCE
 from ackgap.harness.worldservice.topic import WorldSeen
-from ackgap.history import AckSent, EventSeen, Exchanged, InstanceStarted, TargetChanged, text_of
+from ackgap.history import AckSent, EventSeen, Exchanged, InstanceStarted, Outcome, TargetChanged, text_of
 from ackgap.peers.asking import Asker, Reply
 from ackgap.peers.gate import pointed
 from ackgap.target.applying import Trigger, command_of, of, url_of
@@ -173,7 +173,7 @@ class WorldInstance:
 
     async def do(
         self, trigger: Trigger, named: Mapping[str, str], entries: Sequence[Mapping[str, Any]]
-    ) -> tuple[str, int, str, str]:
+    ) -> tuple[Outcome, int, str, str]:
         """Trigger an apply or the like. Returns outcome, status, the run that the answer names, and what it said."""
         if trigger.way == "command":
             return await self._command(command_of(trigger, self.told, self.running.values, named, entries))
@@ -185,7 +185,7 @@ class WorldInstance:
         said = f"{trigger.method} {url} was answered {_words(reply)}"
         return "refused" if reply.status in trigger.refused else "failed", reply.status or -1, "", said
 
-    async def _command(self, command: list[str]) -> tuple[str, int, str, str]:
+    async def _command(self, command: list[str]) -> tuple[Outcome, int, str, str]:
         try:
             process = await asyncio.create_subprocess_exec(
                 *command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,

@@ -105,7 +105,7 @@ class WorldPlayer:
             ApplyAsked(
                 t=self.recorder.now(), instance=instance.name, world_id=world, t_sent=t_sent, run_id=told or run_id,
                 way=trigger.way, outcome=outcome, status=status, entries=entries, failing=apply.failing, detail=said,
-            )  # type: ignore[arg-type]  # one of the three outcomes
+            )
         )  # fmt: skip
         if outcome == "accepted":
             self.runs[apply.run] = (apply, told or run_id)
@@ -143,7 +143,7 @@ class WorldPlayer:
             AbortAsked(
                 t=self.recorder.now(), instance=instance.name, world_id=world, t_sent=t_sent, run_id=run_id,
                 outcome=outcome, status=status,
-            )  # type: ignore[arg-type]  # one of the three outcomes
+            )
         )  # fmt: skip
 
     # --- waiting -------------------------------------------------------------------------------------------------
