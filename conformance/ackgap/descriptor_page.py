@@ -47,6 +47,7 @@ start:
 def descriptor_page() -> str:
     """The whole page."""
     schema = json.loads((schemas_dir() / "target.schema.json").read_text(encoding="utf-8"))
+    schema = _whole(schema, schema.get("$defs", {}))
     lines = [
         "# Descriptor reference", "", HEAD, "",
         f"{schema['description']} `ackgap init` writes one to start from, `ackgap doctor --target FILE` tries it out. Errors "
@@ -81,6 +82,15 @@ def _ways() -> Iterator[str]:
     yield "| --- |" + " --- |" * len(keys)
     for way in ("command", "image", "build", "python", "attach"):
         yield f"| `{way}` | " + " | ".join("-" if key in USELESS[way] else "yes" for key in keys) + " |"
+
+
+def _whole(node: Any, shared: dict[str, Any]) -> Any:
+    """A schema in which shapes that are defined once stand where they are used."""
+    if isinstance(node, dict):
+        if "$ref" in node:
+            return shared[node["$ref"].removeprefix("#/$defs/")]
+        return {key: _whole(child, shared) for key, child in node.items() if key != "$defs"}
+    return [_whole(child, shared) for child in node] if isinstance(node, list) else node
 
 
 def _table(schema: dict[str, Any], prefix: str) -> list[str]:

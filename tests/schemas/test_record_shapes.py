@@ -140,6 +140,10 @@ observe:
     url: "http://{host}:{port.http}/worlds/{world_id}/order-gate?run_id={run_id}"
     map: {pointer: /gate/orders, open: pass, closed: [stop, halt]}
   metrics: {url: "http://{host}:{port.http}/metrics", names: {gap_total: acme_gaps_total}}
+worldservice:
+  url: "http://{host}:{port.http}"
+  apply:
+    http: {url: "http://{host}:{port.http}/worlds/{world_id}/apply", body: {run_id: "{run_id}", entries: "{entries}"}}
 settings: {resync_enforced: [true, false], gap_timeout_ms: any}
 topics: {activation: activation, ack: control.activation.ack}
 headers: {Accept: application/json}
@@ -164,6 +168,7 @@ def places(node: Any, path: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
 
 # Names in these are the author's own.
 FREE = {("start", "env"), ("start", "files"), ("start", "ports"), ("observe", "metrics", "names"), ("headers",)}
+FREE |= {("worldservice", "apply", "http", "body")}
 
 
 @pytest.mark.parametrize("place", [p for p in places(DESCRIPTOR) if p not in FREE], ids=".".join)
