@@ -8,7 +8,6 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ackgap import __version__
 from ackgap.certify import bus_for, find_target
 from ackgap.contract import Contract, ContractError, load
 from ackgap.pact.asked import AskedProvider
@@ -18,7 +17,6 @@ from ackgap.pact.gateways import GatewayProvider
 from ackgap.pact.scripted import ScriptedProvider
 from ackgap.pact.started import StartedProvider, surroundings_for
 from ackgap.pact.verifying import Provider, Result, verify
-from ackgap.target.reference import reference_worldservice
 from ackgap.target.spec import TargetSpec
 
 EXPECTED = "`reference`, `reference-worldservice`, `scripted`, http://HOST:PORT or the path of a descriptor.yaml"
@@ -72,9 +70,11 @@ async def _chosen(asked: Asked, role: str, own: Mapping[str, PactFile]) -> list[
 
 
 def _spec(target: str, contract: Contract) -> TargetSpec:
-    if target == "reference-worldservice":
-        return reference_worldservice(version=__version__)
-    if target == "reference" or target.startswith("reference:") or Path(target).suffix in {".yaml", ".yml", ".json"}:
+    if target.partition(":")[0] in {"reference", "reference-worldservice"} or Path(target).suffix in {
+        ".yaml",
+        ".yml",
+        ".json",
+    }:
         return find_target(target, contract)
     raise ContractError(f"TARGET {target!r}: expected {EXPECTED}")
 

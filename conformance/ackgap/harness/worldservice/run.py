@@ -14,10 +14,11 @@ from ackgap.harness.run import Progress, RunResult, all_of, environment_of
 from ackgap.harness.stall import StallWatch
 from ackgap.harness.surroundings import Surroundings
 from ackgap.harness.worldservice.instance import WorldInstance
+from ackgap.harness.worldservice.openapi import check_openapi
 from ackgap.harness.worldservice.plan import WorldCast, WorldPlan
 from ackgap.harness.worldservice.player import WorldPlayer
 from ackgap.history import Calibrated, Stalled, TargetChanged
-from ackgap.scenario.worldservice import Applies, Apply, Rest, WorldScenario
+from ackgap.scenario.worldservice import Applies, Apply, Rest, WorldScenario, entries_of
 from ackgap.target.applying import Watch
 from ackgap.target.spec import TargetError, TargetSpec
 
@@ -65,6 +66,8 @@ async def run_worlds(
                 await all_of([_calibrate(instance, plan)], stop_on=ends)
             startup_s = time.monotonic() - started
             await _play(plan, instance, ends, jobs=jobs or JOBS, tell=on_progress, played=played)
+            on_progress(Progress(phase="playing", done=len(played), total=plan.size, detail="openapi"))
+            await all_of([_fuzz(instance, plan)], stop_on=ends)
         except Flooded as flood:
             cut_short = str(flood)
         finally:
@@ -166,6 +169,16 @@ async def _play(
     for cast in plan.casts:
         if cast.scenario.alone:
             await all_of([one(cast)], stop_on=ends)
+
+
+async def _fuzz(instance: WorldInstance, plan: WorldPlan) -> None:
+    """Generated requests about the worlds of the calibration, which nothing moves any more."""
+    if isinstance(instance.told.apply, Watch):
+        worlds = [world for world in instance.told.apply.worlds if instance.world(world).count]
+    else:
+        worlds = [f"ackgap-{plan.run_id}-{CALIBRATION}-{number}" for number in range(SAMPLES)]
+    pairs = [(str(e["strategy_id"]), str(e["side"])) for e in entries_of(Apply(run="a"))]
+    await check_openapi(instance, worlds, pairs, plan.seed)
 
 
 async def _drowning(instance: WorldInstance) -> None:
