@@ -2,6 +2,7 @@
 
 import json
 import re
+import sys
 import threading
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -47,6 +48,36 @@ def test_the_reference_worldservice_keeps_it_and_its_events_do():
     assert list(rows.values()).count("ok") == 10
     assert rows["an unfreeze event in its envelope"] == "ok"
     assert rows["a flat unfreeze event"] == "skipped"
+
+
+DESCRIPTOR = """
+ackgap: 1
+name: described
+role: worldservice
+start:
+  command: [{python}, -m, ackgap_reference.service.main, worldservice]
+  env:
+    KAFKA_BROKERS: "{{bus.bootstrap}}"
+    ACTIVATION_TOPIC: "{{bus.activation_topic}}"
+    ACK_TOPIC: "{{bus.ack_topic}}"
+    HTTP_PORT: "{{port.http}}"
+    DATABASE: ":memory:"
+    WIRE_FORM: flat
+    LOG_LEVEL: warning
+  ready: {{http: "http://{{host}}:{{port.http}}/ready"}}
+worldservice:
+  url: "http://{{host}}:{{port.http}}"
+  apply:
+    http: {{url: "http://{{host}}:{{port.http}}/worlds/{{world_id}}/apply", body: {{run_id: "{{run_id}}", entries: "{{entries}}"}}}}
+"""
+
+
+def test_a_described_worldservice_is_applied_as_its_descriptor_says_and_may_send_flat_events(tmp_path):
+    (tmp_path / "ws.yaml").write_text(DESCRIPTOR.format(python=sys.executable))
+    code, said = call("verify", tmp_path / "ws.yaml")
+    assert code == 0, said
+    assert "ok   a flat unfreeze event" in said
+    assert "skip a freeze event in its envelope: the target sends its events flat, which is allowed" in said
 
 
 def test_the_reference_gateway_keeps_both_sides():
