@@ -186,7 +186,7 @@ async def _run(
     if isinstance(plan, WorldPlan):
         return await run_worlds(
             plan=plan, surroundings=surroundings, spec=spec, jobs=order.jobs, on_progress=order.on_progress, began=began,
-            hold=hold if order.on_failure is not None else None,
+            hold=hold if order.on_failure is not None else None, openapi=not order.scenarios,
         )  # fmt: skip
     return await run_real(
         plan=plan, surroundings=surroundings, spec=spec, jobs=order.jobs, on_progress=order.on_progress, began=began,

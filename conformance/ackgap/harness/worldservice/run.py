@@ -39,8 +39,9 @@ async def run_worlds(
     on_progress: Callable[[Progress], None] = lambda _: None,
     began: float | None = None,
     hold: Hold | None = None,
+    openapi: bool = False,
 ) -> RunResult:
-    """Play a plan against a WorldService, recording into the folder of the surroundings.
+    """Play a plan against a WorldService, recording into the folder of the surroundings. `openapi` fuzzes it at the end.
 
     `hold` is awaited when all is played and everything still runs. Raises TargetError, BusError, EngineError,
     TemplateError or RunLostRecordsError.
@@ -66,8 +67,9 @@ async def run_worlds(
                 await all_of([_calibrate(instance, plan)], stop_on=ends)
             startup_s = time.monotonic() - started
             await _play(plan, instance, ends, jobs=jobs or JOBS, tell=on_progress, played=played)
-            on_progress(Progress(phase="playing", done=len(played), total=plan.size, detail="openapi"))
-            await all_of([_fuzz(instance, plan)], stop_on=ends)
+            if openapi:
+                on_progress(Progress(phase="playing", done=len(played), total=plan.size, detail="openapi"))
+                await all_of([_fuzz(instance, plan)], stop_on=ends)
         except Flooded as flood:
             cut_short = str(flood)
         finally:
