@@ -64,6 +64,17 @@ class WorldBench:
         """How long the tester stood still in a span."""
         return sum(max(0, min(end, b) - max(begin, a)) for a, b in self.stalls) / NS_PER_MS
 
+    def first_ms(self) -> float:
+        """How long after an apply was asked for its first event was seen, at most: what it takes to reach the topic, however
+        long the switch takes. Only the first apply of each world counts, since later ones may have had to wait."""
+        took = [0.0]
+        for world in self.worlds.values():
+            asked = world.accepted()
+            run = world.run_of(asked[0]) if asked else None
+            if run is not None and run.events and not world.stops:
+                took.append((run.began - asked[0].t_sent) / NS_PER_MS)
+        return max(took)
+
     def state(self, world: World, run: Run, sequence: int) -> Mapping[Key, Mapping[str, Any]]:
         """The state after so many events of a run."""
         key = (world.world_id, run.run_id, min(sequence, run.last))

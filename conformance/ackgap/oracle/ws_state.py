@@ -11,8 +11,8 @@ from ackgap.oracle.reading import whole
 from ackgap.oracle.ws_bench import WorldBench
 from ackgap.oracle.ws_facts import NS_PER_MS, Answer, Key, Run, World, flat, shown
 
-IN_FLIGHT_MS = 1500.0  # how long a snapshot may be ahead of the topic, at least
-IN_FLIGHT_TRIPS = 5
+IN_FLIGHT_MS = 1000.0  # how long a snapshot may be ahead of the topic, at least
+IN_FLIGHT_TIMES = 5  # and how many times as long as the service takes for the first event of an apply
 NEAR = 1e-9
 
 
@@ -197,7 +197,7 @@ def _ahead(bench: WorldBench, world: World, answer: Answer, run: Run, sequence: 
     if sequence not in run.events:
         return
     late_ms = (run.events[sequence].t - answer.seen.t) / NS_PER_MS
-    margin = max(IN_FLIGHT_MS, IN_FLIGHT_TRIPS * bench.trip_ms)
+    margin = max(IN_FLIGHT_MS, IN_FLIGHT_TIMES * bench.first_ms())
     if late_ms > margin:
         said = f"a snapshot contains {run.events[sequence].named}, which was published {late_ms:.0f} ms later"
         bench.timed(

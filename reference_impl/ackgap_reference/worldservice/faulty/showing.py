@@ -10,7 +10,7 @@ from ackgap_reference.worldservice.desk import Desk
 from ackgap_reference.worldservice.parts import FaultyWorldService, Parts
 from ackgap_reference.worldservice.world import Input, Moment, Outcome, Stage, Switch, World
 
-SLOW_MS = 1500
+SLOW_MS = 2000
 
 
 class NamesNoPlace(Desk):
@@ -47,9 +47,9 @@ class Ahead(Desk):
 
     def snapshot_of(self, world: World) -> Mapping[str, Any]:
         run = world.run
-        if run is None or world.stage is not Stage.SWITCHING or run.rehearsal.fail:
+        if run is None or world.stage not in {Stage.SWITCHING, Stage.UNFREEZING} or run.rehearsal.fail:
             return super().snapshot_of(world)
-        last = run.sequence + len(run.target)
+        last = run.sequence + len(run.target) if world.stage is Stage.SWITCHING else 2 * len(run.target)
         end = replace(world, run=replace(run, sequence=last), entries=MappingProxyType(dict(run.target)))
         return super().snapshot_of(end)
 
