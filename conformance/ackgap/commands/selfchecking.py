@@ -3,7 +3,9 @@
 import json
 import sys
 import time
+from dataclasses import asdict
 from pathlib import Path
+from typing import NoReturn
 
 import click
 from rich.console import Console
@@ -13,7 +15,8 @@ from rich.table import Table
 from ackgap.commands.failing import fail
 from ackgap.commands.showing import Shown
 from ackgap.harness.blame import Exit
-from ackgap.selfcheck import pages
+from ackgap.harness.run import Progress
+from ackgap.selfcheck import pages, worldservices
 from ackgap.selfcheck.run import Checked, Order
 from ackgap.selfcheck.run import selfcheck as run_selfcheck
 
@@ -21,6 +24,13 @@ FOLDER = Path("ackgap-out") / "selfcheck"
 
 
 @click.command()
+@click.option(
+    "--role",
+    type=click.Choice(["gateway", "worldservice"]),
+    default="gateway",
+    show_default=True,
+    help="Whose wrong and strange ones; WorldServices always run as services.",
+)
 @click.option(
     "--service", is_flag=True, help="Also start each as a real process over Kafka. Default: virtual time only."
 )
@@ -36,6 +46,7 @@ FOLDER = Path("ackgap-out") / "selfcheck"
     "--format", "shape", type=click.Choice(["table", "json", "markdown"]), default="table", help="What to print."
 )
 def selfcheck(  # noqa: PLR0917  (click passes every option)
+    role: str,
     service: bool,
     jobs: int,
     only: tuple[str, ...],
@@ -50,6 +61,8 @@ def selfcheck(  # noqa: PLR0917  (click passes every option)
     Example: ackgap selfcheck --only 'gate-*' --format markdown
     """
     began = time.monotonic()
+    if role == "worldservice":
+        _worldservices(only, jobs=jobs, seed=seed, folder=out or FOLDER, quiet=quiet or shape != "table", shape=shape)
     with Shown(quiet=quiet or shape != "table") as shown:
         order = Order(
             service=service, jobs=jobs, only=only, without=without, seed=seed, on_progress=shown.show,
@@ -74,6 +87,37 @@ def selfcheck(  # noqa: PLR0917  (click passes every option)
         _show(checked, time.monotonic() - began, quiet=quiet)
         print(f"results: {folder}/kill-matrix.json, kill-matrix.md")
     sys.exit(int(Exit.DOES_NOT_HOLD if checked.matrix.problems else Exit.HOLDS))
+
+
+def _worldservices(only: tuple[str, ...], *, jobs: int, seed: int, folder: Path, quiet: bool, shape: str) -> NoReturn:
+    """The same of WorldServices."""
+    began = time.monotonic()
+    with Shown(quiet=quiet) as shown:
+        try:
+            matrix = worldservices.check_worldservices(
+                only, jobs=jobs, seed=seed,
+                told=lambda done, total: shown.show(Progress(phase="playing services", done=done, total=total)),
+            )  # fmt: skip
+        except (Exception, KeyboardInterrupt) as error:
+            shown.stop()
+            fail(error)
+    folder.mkdir(parents=True, exist_ok=True)
+    page, document = worldservices.markdown(matrix), asdict(matrix)
+    (folder / "kill-matrix-worldservice.md").write_text(page, encoding="utf-8")
+    (folder / "kill-matrix-worldservice.json").write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+    if shape == "json":
+        print(json.dumps(document, indent=1))
+    elif shape == "markdown":
+        print(page, end="")
+    else:
+        for trial in matrix.trials:
+            own = f" ({trial.requirement})" if trial.requirement else ""
+            print(f"{trial.name}{own}: {', '.join(trial.convicted) or 'convicted of nothing'}; {trial.seconds:.0f} s")
+        for problem in matrix.problems:
+            print(f"does not hold: {problem}")
+        print(f"{worldservices.summary(matrix)}, in {time.monotonic() - began:.1f} s")
+        print(f"results: {folder}/kill-matrix-worldservice.json, kill-matrix-worldservice.md")
+    sys.exit(int(Exit.DOES_NOT_HOLD if matrix.problems else Exit.HOLDS))
 
 
 def _show(checked: Checked, seconds: float, *, quiet: bool) -> None:

@@ -1,4 +1,4 @@
-"""Wrong in the answers over HTTP (WS-17 to WS-22, WS-32, WS-35)."""
+"""Wrong in the answers over HTTP (WS-17 to WS-22, WS-32, WS-35, WS-37, WS-38)."""
 
 from dataclasses import replace
 from typing import Any
@@ -133,6 +133,22 @@ class DecodesTwice(HttpFace):
         return super().decoded(super().decoded(segment))
 
 
+class AnswersHalfAQuestion(Desk):
+    """Answers a question for a strategy without a side, or a side without a strategy, with an empty object."""
+
+    def entry(self, world_id: str, strategy: str | None, side: str | None) -> Answer:
+        answer = super().entry(world_id, strategy, side)
+        return Answer(status=200, document={}, etag=token(world_id)) if answer.status == 400 else answer
+
+
+class FailsAtHalfAQuestion(Desk):
+    """Fails at a question for a strategy without a side, or a side without a strategy."""
+
+    def entry(self, world_id: str, strategy: str | None, side: str | None) -> Answer:
+        answer = super().entry(world_id, strategy, side)
+        return problem(500, "no key") if answer.status == 400 else answer
+
+
 def _desk(name: str, requirement: str, desk: type[Desk]) -> FaultyWorldService:
     return _faulty(name, requirement, desk, Parts(desk=desk))
 
@@ -158,4 +174,6 @@ FAULTY = (
     _desk("wants-a-token", "WS-32", WantsAToken),
     _http("decodes-nothing", "WS-35", DecodesNothing),
     _http("decodes-twice", "WS-35", DecodesTwice),
+    _desk("answers-half-a-question", "WS-37", AnswersHalfAQuestion),
+    _desk("fails-at-half-a-question", "WS-38", FailsAtHalfAQuestion),
 )
