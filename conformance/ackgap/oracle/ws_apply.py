@@ -21,6 +21,7 @@ def completion(bench: WorldBench, world: World) -> None:
             any(begin >= ask.t_sent for begin, _ in world.stops)
             or (run is not None and run.malformed)
             or world.unreadable
+            or world.renamed
         ):
             continue
         whole = run is not None and run.whole()
@@ -101,18 +102,11 @@ def one_at_a_time(bench: WorldBench, world: World) -> None:
         about = sorted([*one.events.values(), *other.events.values()], key=lambda e: (e.t, e.seen.offset))
         bench.convict("WS-23", world, said, about=[e.seen for e in about[:12]])
     for ask in accepted:
-        if ask.run_id and world.run_of(ask) is None and world.read_after(ask.t):
-            _under_another_name(bench, world, ask)
-
-
-def _under_another_name(bench: WorldBench, world: World, ask: ApplyAsked) -> None:
-    """An apply of which nothing came under its own run, while an older run went on after its end."""
-    for run in world.runs.values():
-        mine = world.ask_of(run)
-        late = [e for e in world.events if e.run_id == run.run_id and e.t > ask.t_sent]
-        if mine is not None and mine.t < ask.t_sent and late and any(mine.t < s < ask.t_sent for s in world.settled):
+        run = world.told_as(ask)
+        if run is not None:
+            late = next(e for e in world.events if e.run_id == run.run_id and e.t > ask.t_sent)
             said = f"the apply asked for as run {ask.run_id!r} was told under run {run.run_id!r}, which had ended"
-            bench.convict("WS-24", world, said, about=[ask, late[0].seen])
+            bench.convict("WS-24", world, said, about=[ask, late.seen])
 
 
 def restarts(bench: WorldBench, world: World) -> None:
@@ -125,7 +119,7 @@ def restarts(bench: WorldBench, world: World) -> None:
         asked = ask.t_sent if ask is not None else run.began
         if not run.events or not world.cut(run) or asked > begin or not world.read_after(max(run.ended, end)):
             continue
-        if run.malformed or world.unreadable:
+        if run.malformed or world.unreadable or world.renamed:
             continue
         bench.exercised("WS-27", world)
         last, holes = run.events[run.last], run.holes()

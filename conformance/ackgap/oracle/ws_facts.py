@@ -161,6 +161,32 @@ class World:
         """Whether nothing was done to the run, and every event of it can be read."""
         return not self.failed(run) and not self.cut(run) and not run.malformed and not self.unreadable
 
+    @property
+    def ill_told(self) -> bool:
+        """Whether some events cannot be read as they should, so that what they say of the state is not known."""
+        return self.unreadable or any(r.malformed for r in self.runs.values())
+
+    def told_as(self, ask: ApplyAsked) -> Run | None:
+        """The older run, over already, under which the events of an apply came, where none came under its own."""
+        if not ask.run_id or self.run_of(ask) is not None or not self.read_after(ask.t):
+            return None
+        for run in self.runs.values():
+            mine = self.ask_of(run)
+            if mine is None or mine.t >= ask.t_sent:
+                continue
+            phases = {e.key: e.phase for e in run.ordered() if e.t < ask.t_sent}
+            over = bool(phases) and set(phases.values()) == {"unfreeze"}
+            if not over and not any(mine.t < s < ask.t_sent for s in self.settled):
+                continue
+            if any(e.run_id == run.run_id and e.t > ask.t_sent for e in self.events):
+                return run
+        return None
+
+    @property
+    def renamed(self) -> bool:
+        """Whether an apply was told under the run of another one: then numbers and phases of that run say nothing."""
+        return any(self.told_as(ask) is not None for ask in self.accepted())
+
     def read_after(self, t: int) -> bool:
         """Whether everything emitted by `t` must have been seen: the world came to rest later."""
         return any(settled >= t for settled in self.settled)

@@ -86,7 +86,8 @@ class OneRunForAll(WorldService):
     def transition(self, before: World, given: Input, moment: Moment) -> Outcome:
         after, effects = super().transition(before, given, moment)
         if isinstance(given, Begin) and after.run is not None:
-            self.first.setdefault(after.world_id, after.run.run_id)
+            first = before.run if before.run is not None else after.run
+            self.first.setdefault(after.world_id, first.run_id)
             done = before.run.sequence if before.run is not None else 0
             earlier = self.before.get((after.world_id, before.run.run_id), 0) if before.run is not None else 0
             self.before[after.world_id, after.run.run_id] = earlier + done
