@@ -78,8 +78,7 @@ class Judge:
     def observe(self, observation: Observation) -> None:
         """Take one record into account."""
         instance = self.bench.instances.get(observation.instance)
-        ended = isinstance(observation, TargetChanged) and observation.state == "stopped"  # the relay was left before
-        if instance is not None and observation.t > instance.seen and not ended:
+        if instance is not None and observation.t > instance.seen and not _left(observation):
             instance.seen = observation.t
         handler = self._handlers.get(type(observation))
         if handler is not None:
@@ -227,6 +226,11 @@ class Judge:
             _span(hurt.spans, o)
         if not o.active and o.felt == 0 and worlds:
             self.bench.ledger.not_felt(o.instance, worlds[0].scenario, o.fault)
+
+
+def _left(observation: Observation) -> bool:
+    """Whether a record comes from after the relay was left: then it does not show for how long the target was watched."""
+    return isinstance(observation, TargetChanged) and observation.state == "stopped"
 
 
 def _span(spans: list[Span], o: FaultChanged) -> None:
