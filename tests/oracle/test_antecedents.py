@@ -177,3 +177,9 @@ def test_only_an_event_in_order_shows_that_runs_count_for_themselves():
     assert verdicts(played(build, *filled, streams=streams))["RUN-01"] == "not_exercised"
     in_order = ({"deliver": ["a.1", "b.1"]}, {"settle": "all"})
     assert verdicts(played(build, *in_order, streams=streams))["RUN-01"] == "pass"
+
+
+def test_a_poller_that_fetches_after_a_differing_probe_has_done_so_whatever_it_had_fetched_before():
+    poller = strange_catalogue()["polls-snapshots"]
+    steps = ({"deliver": [1, 2]}, {"emit": 3}, {"deliver": 4}, {"settle": "all"}, {"wait": {"timeouts": 1.5}})
+    assert verdicts(played(poller, *steps))["SYNC-02"] == "pass"

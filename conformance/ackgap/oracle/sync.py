@@ -56,12 +56,12 @@ class SyncMonitor(Monitor):
         """SYNC-01, SYNC-12 and SYNC-13: order and pace of the requests."""
         if world is None or o.endpoint not in {"state_hash", "snapshot"}:
             return
+        if o.endpoint == "snapshot":
+            _note_fetch(world, o.t)
         for stream in world.gapped():
             gap = stream.gap
             if gap is None:
                 continue
-            if o.endpoint == "snapshot" and gap.diverged:
-                gap.fetched = gap.fetched or o.t
             if "failed" in gap.answers and ("retried", gap.index) not in stream.judged:
                 stream.judged.add(("retried", gap.index))
                 self.bench.exercised("SYNC-12", world)
@@ -254,6 +254,15 @@ class SyncMonitor(Monitor):
             return
         if waited_ms > RETRY_PATIENCE_MS:
             self.bench.convict("SYNC-12", world, f"no further attempt in the {waited_ms:.0f} ms after a failed resync")
+
+
+def _note_fetch(world: World, t: int) -> None:
+    """Note the fetch in each gap in which a probe had told of other hashes; a snapshot that was there before that
+    probe may have closed the gap meanwhile."""
+    for stream in world.streams.values():
+        gap = stream.gap or stream.mended
+        if gap is not None and gap.diverged:
+            gap.fetched = gap.fetched or t
 
 
 def _path(s: Situation) -> bool:
