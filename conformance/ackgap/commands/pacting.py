@@ -37,7 +37,8 @@ def pact() -> None:
     show_default=True,
     help="Folder for both files.",
 )
-def write(out: Path) -> None:
+@click.option("--format", "shape", type=click.Choice(["text", "json"]), default="text", help="What to print.")
+def write(out: Path, shape: str) -> None:
     """Write the pacts of the contract: Gateway -> WorldService, and WorldService -> Gateway.
 
     Example: ackgap pact write --out pacts
@@ -47,6 +48,9 @@ def write(out: Path) -> None:
     except OSError as error:
         print(f"ackgap: --out {harmless(str(out))}: cannot be written: {error.strerror}", file=sys.stderr)
         sys.exit(int(Exit.USAGE))
+    if shape == "json":
+        print(json.dumps({"written": [str(path) for path in paths]}))
+        return
     for path in paths:
         print(harmless(str(path)))
 
