@@ -87,7 +87,7 @@ def one_at_a_time(bench: WorldBench, world: World) -> None:
         run = world.run_of(ask)
         if run is None or not run.events:
             continue
-        others = [a for a in world.asks if a is not ask and ask.t_sent <= a.t_sent <= run.ended]
+        others = [a for a in world.asks if a is not ask and a.t >= ask.t_sent and a.t_sent <= run.ended]
         if others:
             bench.exercised("WS-23", world)
         earlier = accepted[:place]
