@@ -8,6 +8,7 @@ from ackgap.oracle.ws_facts import NS_PER_MS, Run, World
 from ackgap.oracle.ws_http import odd
 from ackgap.oracle.ws_state import interleaved
 
+PROMPT_MS = 300.0  # after its first event an ACK is late
 SPARE_MS = 600.0  # how much longer an apply may take without ACKs than the slowest with them, beside twice that
 
 
@@ -25,8 +26,7 @@ def completion(bench: WorldBench, world: World) -> None:
         ):
             continue
         whole = run is not None and run.whole()
-        waiting = _acks_before_end(world, run) is False and run is not None and bool(run.events)
-        if waiting and run is not None:
+        if run is not None and run.events and not _acked_at_once(bench, world, run):
             _unacked(bench, world, ask, run, whole=whole)
             continue
         bench.exercised("WS-33", world)
@@ -36,14 +36,12 @@ def completion(bench: WorldBench, world: World) -> None:
             bench.convict("WS-35" if odd(world) else "WS-33", world, said, about=[ask])
 
 
-def _acks_before_end(world: World, run: Run | None) -> bool:
-    """Whether the tester ACKed anything of the run before its last event was seen, or would have done so at once."""
-    if run is None or not run.events:
-        return True
+def _acked_at_once(bench: WorldBench, world: World, run: Run) -> bool:
+    """Whether the tester ACKed the run as promptly as a Gateway would, the time apart in which it did not run."""
     first = min((a.t_sent for a in world.acks if a.run_id == run.run_id), default=None)
     if first is None:
         return False
-    return first < run.began + 300 * NS_PER_MS
+    return (first - run.began) / NS_PER_MS - bench.stalled_ms(run.began, first) < PROMPT_MS
 
 
 def _left(seen: int) -> str:
@@ -58,7 +56,9 @@ def _unacked(bench: WorldBench, world: World, ask: ApplyAsked, run: Run, *, whol
         said = f"no ACK was sent, and run {run.run_id!r} stopped after event {run.last}: entries stay frozen"
         bench.convict("WS-03", world, said, about=about)
         return
-    usual = max((_took(b, other) for b in bench.worlds.values() for other in _acked_runs(b)), default=bench.trip_ms)
+    usual = max(
+        (_took(b, other) for b in bench.worlds.values() for other in _acked_runs(bench, b)), default=bench.trip_ms
+    )
     took = _took_of(ask, run)
     limit = 2 * max(usual, bench.trip_ms) + SPARE_MS
     if took > limit:
@@ -67,8 +67,8 @@ def _unacked(bench: WorldBench, world: World, ask: ApplyAsked, run: Run, *, whol
         bench.timed("WS-03", world, said, begin=ask.t_sent, end=run.ended, margin_ms=took - limit, about=about)
 
 
-def _acked_runs(world: World) -> list[Run]:
-    return [r for r in world.runs.values() if r.whole() and world.plain(r) and _acks_before_end(world, r)]
+def _acked_runs(bench: WorldBench, world: World) -> list[Run]:
+    return [r for r in world.runs.values() if r.whole() and world.plain(r) and _acked_at_once(bench, world, r)]
 
 
 def _took(world: World, run: Run) -> float:

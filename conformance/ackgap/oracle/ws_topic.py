@@ -1,12 +1,12 @@
 """What the activation topic alone shows of a WorldService: shape, key, sequences and phases (RFC 1, RFC 2)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from itertools import pairwise
 from typing import Any
 
 from ackgap.oracle.reading import whole
 from ackgap.oracle.ws_bench import WorldBench
-from ackgap.oracle.ws_facts import Event, Run, World
+from ackgap.oracle.ws_facts import Event, Run, World, shown
 
 CARRIED = ("run_id", "sequence", "phase")
 WANTED = ("state_hash", "etag", "idempotency_key")
@@ -81,6 +81,8 @@ def phases(bench: WorldBench, world: World) -> None:
         if not run.events or not world.plain(run) or run.holes() or not world.read_after(run.ended):
             continue
         ordered = run.ordered()
+        if _took_back(bench, world, run):
+            continue
         bench.exercised("WS-05", world)
         first = next((e for e in ordered if e.phase == "unfreeze"), None)
         late = next(
@@ -96,6 +98,28 @@ def phases(bench: WorldBench, world: World) -> None:
         said = _uneven(world, run, ordered)
         if said:
             bench.convict("WS-06", world, said, about=[e.seen for e in ordered[:20]])
+
+
+def _took_back(bench: WorldBench, world: World, run: Run) -> bool:
+    """Whether the service itself gave the run up: what was unfrozen is frozen once more, and what was before comes back."""
+    unfrozen, again = set(), False
+    for event in run.ordered():
+        if event.phase == "unfreeze":
+            unfrozen.add(event.key)
+        elif event.key in unfrozen:
+            again = True
+    if not again or not run.whole():
+        return False
+    ask = world.ask_of(run)
+    asked = {(e["strategy_id"], e["side"]): shown(e) for e in ask.entries} if ask is not None else {}
+    end, before = bench.state(world, run, run.last), bench.state(world, run, 0)
+    if any(key in before and _differs(end[key], before[key]) for key in unfrozen):
+        return False
+    return not asked or any(_differs(end.get(key, {}), entry) for key, entry in asked.items())
+
+
+def _differs(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    return any(name in other and one[name] != other[name] for name in ("active", "weight") if name in one)
 
 
 def _uneven(world: World, run: Run, ordered: list[Event]) -> str:

@@ -18,6 +18,7 @@ GIVEN_UP_S = 1.2  # without a new event a run that was to fail, or was cut off b
 FORGOTTEN_S = 2.5
 READS = 300  # of each endpoint and world, at most, while something goes on
 PAUSE_S = 0.002
+ASKED_AGAIN, BUSY_S = 5, 0.4  # a service that says 429 or 503 has a moment
 INVENTED = '"ackgap-never-given-out"'
 
 
@@ -216,6 +217,11 @@ class WorldPlayer:
         for asked in step.of:
             if asked != "entries":
                 reply = await self.instance.read(asked, world, tag=self._tag(world, asked, step.tag))
+                for _ in range(ASKED_AGAIN):
+                    if reply is None or reply.status not in {429, 503}:
+                        break
+                    await asyncio.sleep(BUSY_S)
+                    reply = await self.instance.read(asked, world, tag=self._tag(world, asked, step.tag))
                 if reply is not None and reply.etag and reply.etag not in self.tags.get((world, asked), ())[-1:]:
                     self.tags.setdefault((world, asked), []).append(reply.etag)
                 continue
