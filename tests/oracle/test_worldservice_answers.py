@@ -1,0 +1,158 @@
+"""What a WorldService answers, held against what it has published."""
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from ackgap.history import (
+    Stalled,
+)
+from tests.oracle.tape import LONG, MS, SHORT, Tape, snapshot
+
+
+@pytest.fixture
+def tape():
+    return Tape()
+
+
+def test_an_entry_that_is_frozen_may_not_be_missing(tape):
+    tape.ask("r1")
+    tape.event("r1", 1, "freeze", LONG)
+    tape.event("r1", 2, "freeze", SHORT)
+    snapshot(tape, state={"a": {"long": tape.state[LONG]}})
+    tape.event("r1", 3, "unfreeze", LONG)
+    tape.event("r1", 4, "unfreeze", SHORT)
+    tape.rest()
+    assert tape.convicted() == {"WS-14"}
+
+
+def test_an_entry_that_is_off_may_be_missing(tape):
+    tape.ask("r1", keys=(LONG,))
+    tape.event("r1", 1, "freeze", LONG, active=False)
+    tape.event("r1", 2, "unfreeze", LONG, active=False)
+    tape.rest()
+    snapshot(tape, state={})
+    assert tape.convicted() == set()
+
+
+def test_a_snapshot_may_lag_but_not_go_back(tape):
+    tape.ask("r1")
+    tape.event("r1", 1, "freeze", LONG)
+    lagging = (dict(tape.state), tape.hash())
+    tape.event("r1", 2, "freeze", SHORT)
+    behind = {"sequence": 1, "state": {"a": {"long": lagging[0][LONG]}}, "state_hash": lagging[1]}
+    snapshot(tape, **behind)
+    assert "WS-16" not in tape.convicted()
+    tape.read("snapshot")
+    snapshot(tape, **behind)
+    tape.event("r1", 3, "unfreeze", LONG)
+    tape.event("r1", 4, "unfreeze", SHORT)
+    tape.rest()
+    assert tape.convicted() == {"WS-16"}
+
+
+def test_a_snapshot_that_is_ahead_for_long_or_for_ever(tape):
+    early = Tape()
+    early.ask("r1", keys=(LONG,))
+    early.event("r1", 1, "freeze", LONG)
+    frozen = (dict(early.state), early.hash(), early.place)
+    early.state = {LONG: {**early.state[LONG], "freeze": False}}
+    early.place = ("r1", 2)
+    early.read("snapshot")
+    early.state, _, early.place = frozen
+    early.now += 2500
+    early.event("r1", 2, "unfreeze", LONG)
+    early.rest()
+    assert early.convicted() == {"WS-15"}
+    tape.apply("r1")
+    tape.rest()
+    snapshot(tape, sequence=9)
+    assert "WS-15" in tape.convicted()
+
+
+def test_hashes_that_tell_states_apart_and_stay(tape):
+    tape.apply("r1", 0.5)
+    tape.rest()
+    tape.read("state_hash")
+    tape.read("state_hash", document={"state_hash": "other", "world_id": "w"})
+    assert tape.convicted() == {"WS-12"}
+    blind = Tape()
+    blind.ask("r1", keys=(LONG,))
+    blind.event("r1", 1, "freeze", LONG, state_hash="h")
+    blind.event("r1", 2, "unfreeze", LONG, state_hash="h")
+    blind.rest()
+    assert blind.convicted() == {"WS-11"}
+
+
+def test_a_mode_that_changes_needs_no_other_hash(tape):
+    tape.ask("r1", keys=(LONG,))
+    tape.event("r1", 1, "freeze", LONG, state_hash="frozen", effective_mode="validate")
+    tape.event("r1", 2, "unfreeze", LONG, state_hash="h", effective_mode="paper")
+    tape.rest()
+    tape.ask("r2", keys=(LONG,))
+    tape.event("r2", 1, "freeze", LONG, state_hash="frozen", effective_mode="paper")
+    tape.event("r2", 2, "unfreeze", LONG, state_hash="h", effective_mode="live")
+    tape.rest()
+    assert tape.convicted() == set()
+
+
+def test_busy_for_a_moment_is_free_and_busy_for_good_is_not(tape):
+    tape.apply("r1")
+    tape.rest()
+    tape.problem(503)
+    assert tape.convicted() == {"WS-32"}
+    tape.both()
+    assert tape.convicted() == set()
+
+
+def test_an_answer_that_hung_while_the_tester_stood_still_is_a_doubt(tape):
+    tape.apply("r1")
+    tape.rest()
+    tape.read("snapshot", status=0, failure="hung", took_ms=5000)
+    assert tape.convicted() == {"WS-32"}
+    tape.say(Stalled, duration_ms=4500)
+    assert tape.verdicts()["WS-32"].verdict == "inconclusive"
+
+
+@pytest.mark.parametrize(("status", "requirement"), [(302, "WS-32"), (404, "WS-32"), (500, "WS-32"), (401, "WS-32")])
+def test_what_is_no_answer(tape, status, requirement):
+    tape.apply("r1")
+    tape.rest()
+    tape.problem(status, "state_hash")
+    assert tape.convicted() == {requirement}
+
+
+def test_304_is_for_the_present_state(tape):
+    tape.apply("r1", 0.5)
+    tape.rest()
+    tape.read("state_hash", etag='"t1"')
+    tape.read("state_hash", status=304, body="", tag='"t1"')
+    assert tape.convicted() == set()
+    tape.apply("r2", 0.25)
+    tape.rest()
+    tape.read("state_hash", etag='"t2"')
+    tape.read("state_hash", status=304, body="", tag='"t1"')
+    assert tape.convicted() == {"WS-22"}
+
+
+def test_304_is_right_where_an_apply_changed_nothing(tape):
+    tape.apply("r1", 0.5)
+    tape.rest()
+    tape.read("state_hash", etag='"t1"')
+    tape.ask("r2", outcome="refused", status=409)
+    tape.rest()
+    tape.read("state_hash", status=304, body="", tag='"t1"')
+    assert tape.convicted() == set()
+
+
+def test_a_key_that_is_not_the_world_and_a_second_content(tape):
+    tape.apply("r1")
+    seen = tape.events()
+    tape.records.append(replace(seen[0], t=int((tape.now + 5) * MS), offset=99, key="r1"))
+    tape.rest()
+    assert tape.convicted() == {"WS-09"}
+    body = {**json.loads(seen[0].value), "weight": 0.75}
+    tape.records.append(replace(seen[0], t=int((tape.now + 5) * MS), offset=100, value=json.dumps(body)))
+    tape.rest()
+    assert tape.convicted() == {"WS-09", "WS-25"}
