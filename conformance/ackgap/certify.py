@@ -33,8 +33,11 @@ from ackgap.report.recovery import recoveries, summary, too_slow
 from ackgap.scenario import catalogue, worldservice
 from ackgap.scenario.model import Scenario
 from ackgap.target import descriptor
-from ackgap.target.reference import reference, reference_worldservice
+from ackgap.target.reference import reference
 from ackgap.target.spec import TargetSpec
+
+USUAL = {"gateway": ("resync",), "worldservice": ("core",)}
+"""What is certified for each role if no profile is named."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +45,7 @@ class Order:
     """What `certify` was asked to do; see `ackgap certify --help` for the meaning of each."""
 
     target: str
-    profiles: tuple[str, ...] = ("resync",)
+    profiles: tuple[str, ...] = ()  # none: the usual one of the role, see `profiles_of`
     bus: str = ""  # "": embedded, or container for a target that runs in one
     kafka_image: str = ""
     scenarios: tuple[str, ...] = ()
@@ -75,11 +78,10 @@ async def certify(order: Order) -> Certified:
     """Run the suite. Raises what `ackgap.harness.blame` knows how to put into words and exit codes."""
     began = time.monotonic()
     contract = load() if order.contract is None else open_folder(order.contract)
-    for profile in order.profiles:
-        contract.demanded(profile)
     spec = find_target(order.target, contract)
+    profiles = profiles_of(order, spec, contract)
     plan: Plan | WorldPlan
-    scenarios, plan = _world_plan(order, contract, spec) if _is_world(spec) else _plan(order, contract, spec)
+    scenarios, plan = _world_plan(order, contract, spec) if _is_world(spec) else _plan(order, profiles, contract, spec)
     waivers = _waivers(order, contract, scenarios)
     started = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
     folder = order.out or Path("ackgap-out") / spec.name
@@ -96,7 +98,7 @@ async def certify(order: Order) -> Certified:
             for p in sorted(result.played, key=lambda p: (p.scenario, p.instance))
         )  # fmt: skip
         question = Question(
-            profiles=order.profiles,
+            profiles=profiles,
             requirements=order.requirements,
             partial=bool(order.scenarios),
             own=order.target in {"reference", "reference-worldservice"},
@@ -104,7 +106,7 @@ async def certify(order: Order) -> Certified:
             waivers=waivers,
             cut_short=result.cut_short,
             advice=result.advice,
-            not_applicable=plan.not_applicable(scenarios),  # type: ignore[arg-type]  # each plan with its own kind
+            not_applicable=plan.not_applicable(scenarios),
         )
         recovery = _recovery(plan, result, order.recovery_limit_ms)
         conclusion = within_limit(conclude(contract, judgement, played, question), too_slow(recovery))
@@ -127,11 +129,29 @@ def _is_world(spec: TargetSpec) -> bool:
     return spec.role == "worldservice"
 
 
-def _plan(order: Order, contract: Contract, spec: TargetSpec) -> tuple[Sequence[Exercising], Plan]:
+def profiles_of(order: Order, spec: TargetSpec, contract: Contract) -> tuple[str, ...]:
+    """The profiles to certify: what was asked for, or the usual one of the role.
+
+    Raises ContractError for a profile that is unknown, or that demands nothing of this role by itself: a certificate for it
+    would say nothing.
+    """
+    for profile in order.profiles:
+        contract.demanded(profile)
+        own = contract.own_profiles(spec.role)
+        if profile not in own:
+            raise ContractError(
+                f"--profile {profile}: it demands nothing of a {spec.role} by itself; choose {' or '.join(own)}"
+            )
+    return order.profiles or USUAL[spec.role]
+
+
+def _plan(
+    order: Order, profiles: Sequence[str], contract: Contract, spec: TargetSpec
+) -> tuple[Sequence[Exercising], Plan]:
     """What a Gateway is played. Raises ContractError."""
     scenarios = order.given or catalogue.select(contract, order.scenarios, seed=order.seed)
     if not order.scenarios:
-        scenarios = catalogue.asked_for(scenarios, {r.id for p in order.profiles for r in contract.demanded(p)})
+        scenarios = catalogue.asked_for(scenarios, {r.id for p in profiles for r in contract.demanded(p)})
     settings = settings_of(spec, contract.constants, gap_timeout_ms=order.gap_timeout_ms)
     plan = make_plan(
         scenarios, settings, run_id=uuid.uuid4().hex[:8], seed=order.seed, constants=contract.constants,
@@ -148,6 +168,10 @@ def _world_plan(order: Order, contract: Contract, spec: TargetSpec) -> tuple[Seq
     for option, given in (("--gap-timeout-ms", order.gap_timeout_ms), ("--recovery-limit-ms", order.recovery_limit_ms)):
         if given is not None:
             raise ContractError(f"{option}: a WorldService has no gap timeout and no recovery; leave it out")
+    if order.repeat > 1:
+        raise ContractError(
+            "--repeat: a WorldService has no scenarios with faults whose recovery is measured; leave it out"
+        )
     scenarios = worldservice.select(contract, order.scenarios)
     return scenarios, plan_worlds(scenarios, spec, run_id=uuid.uuid4().hex[:8], seed=order.seed)
 
@@ -221,12 +245,14 @@ def find_target(name: str, contract: Contract) -> TargetSpec:
 
         return find(name.removeprefix("reference:"), contract)
     if name == "reference-worldservice" or name.startswith("reference-worldservice:"):
-        return reference_worldservice(contract=contract, variant=name.partition(":")[2])
+        from ackgap.target.worldservices import find_worldservice  # noqa: PLC0415
+
+        return find_worldservice(name.partition(":")[2], contract)
     path = Path(name)
     if path.suffix in {".yaml", ".yml", ".json"}:
         return descriptor.load(path, contract)
     raise ContractError(
-        f"TARGET {name!r}: expected `reference`, `reference:NAME`, `reference-worldservice` or the path of a descriptor.yaml"
+        f"TARGET {name!r}: expected `reference`, `reference:NAME`, `reference-worldservice`, `reference-worldservice:NAME` or the path of a descriptor.yaml"
     )
 
 

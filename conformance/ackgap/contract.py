@@ -112,6 +112,11 @@ class Contract:
             raise ContractError(f"unknown profile {profile!r}; known are {', '.join(PROFILES)}")
         return tuple(r for r in self.requirements.values() if r.profile in PROFILES[profile])
 
+    def own_profiles(self, role: str) -> tuple[str, ...]:
+        """The profiles that have a requirement of their own for `role`."""
+        mine = {r.profile for r in self.requirements.values() if r.role == role}
+        return tuple(profile for profile in PROFILES if profile in mine)
+
 
 def schemas_dir() -> Path:
     """The folder of the contract that ships with the kit: inside the installed package, or `schemas/` of a clone."""

@@ -6,7 +6,7 @@ from pathlib import Path
 from ackgap.commands.looking import requirements_markdown
 from ackgap.contract import load
 from ackgap.descriptor_page import descriptor_page
-from ackgap.scenario import catalogue
+from ackgap.scenario import catalogue, worldservice
 from ackgap.selfcheck.pages import markdown
 from ackgap.selfcheck.run import Checked, Order, selfcheck
 
@@ -58,7 +58,21 @@ def _scenarios() -> str:
         lines += [
             f"| {s.id} | {s.applies_to} | {', '.join(s.exercises)} | {s.title} |" for s in rows if s.group == group
         ]
-    return "\n".join(lines) + "\n"
+    return "\n".join([*lines, *_for_worldservices()]) + "\n"
+
+
+def _for_worldservices() -> list[str]:
+    rows = worldservice.scenarios(load())
+    return [
+        "",
+        "## WS",
+        "",
+        f"{len(rows)} scenarios for WorldServices, in files of their own form (`scenarios/worldservice/`).",
+        "",
+        "| scenario | must exercise | what happens |",
+        "| --- | --- | --- |",
+        *(f"| {s.id} | {', '.join(s.exercises)} | {s.title} |" for s in rows),
+    ]
 
 
 def main() -> int:

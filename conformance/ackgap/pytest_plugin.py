@@ -25,10 +25,17 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """The options; they mean what those of `ackgap certify` mean."""
     group = parser.getgroup("ackgap", "conformance of a Gateway (ackgap)")
     group.addoption(
-        "--ackgap-target", metavar="TARGET", default="", help="descriptor.yaml, reference or reference:NAME."
+        "--ackgap-target",
+        metavar="TARGET",
+        default="",
+        help="descriptor.yaml, reference, reference:NAME or reference-worldservice.",
     )
     group.addoption(
-        "--ackgap-profile", metavar="NAME", action="append", default=[], help="Profile; repeatable. Default: resync."
+        "--ackgap-profile",
+        metavar="NAME",
+        action="append",
+        default=[],
+        help="Profile; repeatable. Default: resync, or core for a WorldService.",
     )
     group.addoption("--ackgap-bus", metavar="BUS", default="", help="embedded, mock, container or kafka://HOST:PORT.")
     group.addoption("--ackgap-kafka-image", metavar="IMAGE", default="", help="Image of --ackgap-bus container.")
@@ -67,8 +74,8 @@ def pytest_report_header(config: pytest.Config) -> str | None:
     target = config.getoption("--ackgap-target")
     if not target:
         return None
-    profiles = ", ".join(config.getoption("--ackgap-profile")) or "resync"
-    return f"ackgap: target {target}, profile {profiles}; the first item of the suite plays all of it"
+    profiles = ", ".join(config.getoption("--ackgap-profile"))
+    return f"ackgap: target {target}, {'profile ' + profiles if profiles else 'usual profile'}; the first item of the suite plays all of it"
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:

@@ -9,8 +9,10 @@ from ackgap.contract import Contract, ContractError, load
 from ackgap.harness.blame import Exit, exit_code
 from ackgap.harness.inprocess import run_in_process
 from ackgap.harness.plan import make_plan, settings_of
+from ackgap.harness.stepping import Check, Stepping
 from ackgap.harness.surroundings import Surroundings
-from ackgap.harness.trial import Check, Trial
+from ackgap.harness.trial import Trial
+from ackgap.harness.worldservice.trial import WorldTrial
 from ackgap.history import AckSeen, read
 from ackgap.scenario import catalogue
 from ackgap.target.descriptor import described
@@ -35,17 +37,27 @@ async def try_target(name: str, *, bus: str = "", kafka_image: str = "") -> tupl
         surroundings = Surroundings(
             spec=spec, bus=bus_for(spec, bus), image=kafka_image, run_id=run_id, folder=Path(scratch)
         )
-        trial = Trial(spec=spec, contract=contract, surroundings=surroundings, run_id=run_id)
+        trial: Trial | WorldTrial
+        if spec.role == "worldservice":
+            trial = WorldTrial(spec=spec, contract=contract, surroundings=surroundings, run_id=run_id)
+        else:
+            trial = Trial(spec=spec, contract=contract, surroundings=surroundings, run_id=run_id)
         await trial.run()
-    setting = trial.setting
-    head = Check(
-        name="descriptor", works=True,
-        found=f"{spec.kind} {described(spec)}; tiers {', '.join(spec.tiers)}; tried with resync_enforced "
-        f"{str(setting.resync_enforced).lower()} and a gap timeout of {setting.gap_timeout_ms} ms",
-    )  # fmt: skip
+    head = Check(name="descriptor", works=True, found=f"{spec.kind} {described(spec)}; {_tried(trial)}")
     broken = any(check.needed and not check.works for check in trial.checks)
     usual = Exit.TARGET if broken else Exit.HOLDS
     return [head, *trial.checks], exit_code(trial.error) if trial.error is not None else usual
+
+
+def _tried(trial: Stepping) -> str:
+    tiers = f"tiers {', '.join(trial.spec.tiers)}"
+    if not isinstance(trial, Trial):
+        return f"a WorldService; {tiers}"
+    setting = trial.setting
+    return (
+        f"{tiers}; tried with resync_enforced {str(setting.resync_enforced).lower()} and a gap timeout of "
+        f"{setting.gap_timeout_ms} ms"
+    )
 
 
 def _in_process(spec: TargetSpec, contract: Contract, folder: Path) -> tuple[list[Check], Exit]:

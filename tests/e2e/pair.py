@@ -18,8 +18,9 @@ from ackgap.history import FaultChanged, ScenarioBegan, ScenarioEnded, Settled, 
 from ackgap.oracle.judge import Judge
 from ackgap.scenario.model import Setting
 from ackgap.target.process import ProcessTarget
-from ackgap.target.reference import reference, reference_worldservice
+from ackgap.target.reference import reference
 from ackgap.target.running import Place
+from ackgap.target.worldservices import reference_worldservice
 from tests.e2e.courier import Courier
 from tests.e2e.proxy import RecordingProxy
 

@@ -1,14 +1,11 @@
 """WorldServices whose answers are none: the right words and exit code, and the kit stays small."""
 
-import sys
-from pathlib import Path
-
 import psutil
 import pytest
 
 from tests.certifying import certify
+from tests.worldservices.descriptors import SERVICE, altered
 
-SERVICE = Path(__file__).parent / "altered.py"
 PEAK_MB = 900  # less than what is sent; the figure of a child begins with what this process holds
 pytestmark = pytest.mark.timeout(240)
 
@@ -16,27 +13,7 @@ pytestmark = pytest.mark.timeout(240)
 @pytest.fixture
 def run(tmp_path):
     def start(mode, *arguments):
-        descriptor = tmp_path / "target.yaml"
-        base = "http://{host}:{port.http}"
-        descriptor.write_text(
-            f"""ackgap: 1
-name: altered-{mode}
-role: worldservice
-start:
-  command: [{sys.executable}, {SERVICE}, {mode}]
-  env:
-    KAFKA_BROKERS: "{{bus.bootstrap}}"
-    ACTIVATION_TOPIC: "{{bus.activation_topic}}"
-    ACK_TOPIC: "{{bus.ack_topic}}"
-    HTTP_PORT: "{{port.http}}"
-    DATABASE: "{{files}}.db"
-  ready: {{http: "{base}/health"}}
-worldservice:
-  url: "{base}"
-  apply:
-    http: {{url: "{base}/worlds/{{world_id}}/apply", body: {{run_id: "{{run_id}}", entries: "{{entries}}"}}}}
-"""
-        )
+        descriptor = altered(mode, tmp_path)
         done = certify(descriptor, "--scenario", "ws-apply", *arguments, folder=tmp_path, limit_s=150)
         left = [p for p in psutil.process_iter(["cmdline"]) if str(SERVICE) in (p.info["cmdline"] or [])]
         assert not left, left

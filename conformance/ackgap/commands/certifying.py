@@ -28,7 +28,7 @@ from ackgap.report.terminal import harmless
     "profiles",
     multiple=True,
     type=click.Choice(list(PROFILES)),
-    help="Profile to certify; repeatable. Default: resync.",
+    help="Profile to certify; repeatable. Default: resync, or core for a WorldService.",
 )
 @click.option(
     "--bus", default="", help="embedded, mock, container or kafka://HOST:PORT. Default: embedded; container for images."
@@ -109,14 +109,14 @@ def certify(  # noqa: PLR0917  (click passes every option)
     quiet: bool,
     shape: str,
 ) -> None:
-    """Run the suite against TARGET: `reference`, `reference:NAME` or a descriptor.yaml.
+    """Run the suite against TARGET: `reference`, `reference:NAME`, `reference-worldservice` or a descriptor.yaml.
 
     Example: ackgap certify my-gateway.yaml --profile resync --out results
     """
     console = Console(soft_wrap=False)
     with Shown(quiet=quiet or shape == "json") as shown:
         order = Order(
-            target=target, profiles=profiles or ("resync",), bus=bus, kafka_image=kafka_image, scenarios=scenarios, requirements=requirements,
+            target=target, profiles=profiles, bus=bus, kafka_image=kafka_image, scenarios=scenarios, requirements=requirements,
             jobs=jobs, seed=seed, out=out, waivers=waivers, gap_timeout_ms=gap_timeout_ms, repeat=repeat, recovery_limit_ms=recovery_limit_ms, contract=contract, on_progress=shown.show,
             on_failure=shown.keep if keep else None,
         )  # fmt: skip

@@ -18,7 +18,7 @@ from ackgap.broker import build
 from ackgap.bus import BusError, open_bus
 from ackgap.commands.failing import fail
 from ackgap.harness.blame import Exit
-from ackgap.harness.trial import Check
+from ackgap.harness.stepping import Check
 from ackgap.report.terminal import harmless
 from ackgap.target.process import free_port
 from ackgap.try_target import try_target

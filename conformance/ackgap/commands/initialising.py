@@ -46,6 +46,7 @@ STARTS = {
   ready: {http: "http://{host}:{port.http}/health"}
 """,
 }
+ROLES = {"gateway": "Gateway", "worldservice": "WorldService"}
 OBSERVE = """\
 observe:                             # what it lets a tester see; leave out what it does not offer
   gate: {url: "http://{host}:{port.http}/worlds/{world_id}/order-gate?run_id={run_id}"}
@@ -60,30 +61,79 @@ FIXED = """\
 settings: {resync_enforced: [true], gap_timeout_ms: 3000}      # what it runs with
 topics: {activation: activation, ack: control.activation.ack}  # what it reads and writes
 """
+WORLDSERVICE_ENV = """\
+  env:                               # what your WorldService calls it: what the kit fills in
+    KAFKA_BROKERS: "{bus.bootstrap}"
+    ACTIVATION_TOPIC: "{bus.activation_topic}"
+    ACK_TOPIC: "{bus.ack_topic}"
+"""
+WORLDSERVICE_READY = '  ready: {http: "http://{host}:{port.http}/health"}   # or log: REGEX, or tcp: http\n'
+WORLDSERVICE_STARTS = {
+    "command": f"""\
+  command: [./worldservice]          # program and arguments; started here without a shell, and killed once to see what it keeps
+{WORLDSERVICE_ENV}    PORT: "{{port.http}}"              # a free port of this machine
+{WORLDSERVICE_READY}""",
+    "image": f"""\
+  image: acme/worldservice:1.0       # run by a container engine, next to a real Kafka (--bus container)
+{WORLDSERVICE_ENV}  ports: {{http: 8080}}                # what it listens on inside; published on 127.0.0.1 only
+{WORLDSERVICE_READY}""",
+    "build": f"""\
+  build: .                           # folder with a Dockerfile; the image is built first
+{WORLDSERVICE_ENV}  ports: {{http: 8080}}                # what it listens on inside; published on 127.0.0.1 only
+{WORLDSERVICE_READY}""",
+    "attach": """\
+  attach: true                       # it runs already; name its bus with --bus kafka://HOST:PORT
+  ports: {http: 8080}                # where it listens on this machine
+  ready: {http: "http://{host}:{port.http}/health"}
+""",
+}
+PROVIDES = """\
+worldservice:
+  url: "http://{host}:{port.http}"   # the contract's paths are appended to it; leave it out and only the topic is judged
+  apply:                             # how it is made to apply a world; or command: [...], or watch: {worlds: [...]}
+    http:
+      url: "http://{host}:{port.http}/worlds/{world_id}/apply"
+      body: {run_id: "{run_id}", entries: "{entries}"}
+# entry: {strategy: "{strategy_id}", side: "{side}", on: "{active}", weight: "{weight}"}   # if one of {entries} is called otherwise
+# abort: {http: {method: DELETE, url: "http://{host}:{port.http}/worlds/{world_id}/apply/{run_id}"}}
+"""
+TOPICS = "topics: {activation: activation, ack: control.activation.ack}  # what it writes and reads\n"
 STEM = re.compile(r"[^A-Za-z0-9._-]+")
 
 
 @click.command()
-@click.argument("file", type=click.Path(path_type=Path, dir_okay=False, allow_dash=True), default="gateway.yaml")
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False, allow_dash=True), required=False)
+@click.option(
+    "--role",
+    type=click.Choice(["gateway", "worldservice"]),
+    default="gateway",
+    show_default=True,
+    help="What it is; a WorldService has no `python`.",
+)
 @click.option(
     "--start", "way", type=click.Choice(list(STARTS)), default="command", show_default=True, help="How it is started."
 )
-@click.option("--name", default="", help="Name of the Gateway. Default: the folder that FILE is in.")
+@click.option("--name", default="", help="Name of it. Default: the folder that FILE is in.")
 @click.option("--force", is_flag=True, help="Replace FILE if it is there.")
 @click.option(
     "--format", "shape", type=click.Choice(["table", "json"]), default="table", help="How to say what was done."
 )
-def init(file: Path, way: str, name: str, force: bool, shape: str) -> None:
-    """Write a commented descriptor to FILE (gateway.yaml; - prints it).
+def init(  # noqa: PLR0917  (click passes every option)
+    file: Path | None, role: str, way: str, name: str, force: bool, shape: str
+) -> None:
+    """Write a commented descriptor to FILE (gateway.yaml or worldservice.yaml; - prints it).
 
     Example: ackgap init gateway.yaml --start image
     """
+    file = file or Path(f"{role}.yaml")
     form = load().validator("target").schema["properties"]["name"]["pattern"]  # type: ignore[index]
     if name and not re.search(form, name):
         _usage(
             f"--name {name!r}: expected letters, digits, `.`, `_` and `-`, 64 at most; write for instance acme-gateway"
         )
-    text = commented(way, name or _usual_name(file))
+    if role == "worldservice" and way not in WORLDSERVICE_STARTS:
+        _usage(f"--start {way}: a WorldService is started by {', '.join(WORLDSERVICE_STARTS)}; choose one of them")
+    text = commented(way, name or _usual_name(file), role)
     if str(file) == "-":
         print(text, end="")
         return
@@ -96,7 +146,7 @@ def init(file: Path, way: str, name: str, force: bool, shape: str) -> None:
         _usage(f"{file}: cannot be written: {error.strerror}")
     bus = " --bus kafka://HOST:PORT" if way == "attach" else ""
     following = [
-        f"put in what your Gateway is called and needs: {file}",
+        f"put in what your {ROLES[role]} is called and needs: {file}",
         f"ackgap doctor --target {file}{bus}",
         f"ackgap certify {file}{bus}",
     ]
@@ -109,12 +159,16 @@ def init(file: Path, way: str, name: str, force: bool, shape: str) -> None:
     _try(file)
 
 
-def commented(way: str, name: str) -> str:
-    """The text of a descriptor that is started in this way."""
+def commented(way: str, name: str, role: str = "gateway") -> str:
+    """The text of a descriptor for something of this role that is started in this way."""
     head = (
-        "# How to start and observe one Gateway. `{...}` is filled by the kit; every key: docs/descriptor.md\n"
-        f'ackgap: 1\nname: {json.dumps(name)}\nversion: "1.0"\nstart:\n'
+        f"# How to start and observe one {ROLES[role]}. `{{...}}` is filled by the kit; every key: docs/descriptor.md\n"
+        f'ackgap: 1\nname: {json.dumps(name)}\nversion: "1.0"\n'
     )
+    if role == "worldservice":
+        start = "role: worldservice\nstart:\n" + WORLDSERVICE_STARTS[way]
+        return head + start + PROVIDES + (TOPICS if way == "attach" else "")
+    head += "start:\n"
     return head + STARTS[way] + ("" if way == "python" else OBSERVE) + (FIXED if way == "attach" else SETTINGS)
 
 

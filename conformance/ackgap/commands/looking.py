@@ -6,16 +6,19 @@ from collections.abc import Sequence
 from typing import Any
 
 import click
+import yaml
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from ackgap.contract import Contract, Requirement, load
 from ackgap.harness.blame import Exit
-from ackgap.scenario import catalogue
+from ackgap.scenario import catalogue, worldservice
 from ackgap.scenario.loader import dump
 from ackgap.scenario.model import Scenario
+from ackgap.scenario.worldservice import WorldScenario
 
+NO_SCENARIO = "none has to bring it about; it is judged wherever that happens"
 SHAPES = click.Choice(["table", "json", "markdown"])
 
 
@@ -43,12 +46,12 @@ def scenarios(shape: str) -> None:
 
     Example: ackgap scenarios --format json
     """
-    rows = catalogue.scenarios(load())
+    rows = _all(load())
     if shape == "json":
         print(json.dumps([_scenario(s) for s in rows], indent=1))
         return
-    cells = [(s.id, s.applies_to, s.timeout, " ".join(s.exercises), s.title) for s in rows]
-    heads = ("id", "settings", "timeout", "must exercise", "title")
+    cells = [(s.id, _role(s), *_settings(s), " ".join(s.exercises), s.title) for s in rows]
+    heads = ("id", "role", "settings", "timeout", "must exercise", "title")
     if shape == "markdown":
         print("\n".join(_markdown(heads, cells)))
     else:
@@ -65,7 +68,7 @@ def explain(name: str, shape: str) -> None:
     """
     contract = load()
     requirement = contract.requirements.get(name.upper())
-    scenario = next((s for s in catalogue.scenarios(contract) if s.id == name), None)
+    scenario = next((s for s in _all(contract) if s.id == name), None)
     if requirement is None and scenario is None:
         print(f"ackgap: {name!r} is neither a requirement nor a scenario; see `ackgap requirements` and `ackgap scenarios`",
               file=sys.stderr)  # fmt: skip
@@ -78,7 +81,7 @@ def explain(name: str, shape: str) -> None:
         _explain_requirement(requirement, contract)
     elif scenario is not None:
         print(f"{scenario.id}: {scenario.title}\nfrom {scenario.path}\n")
-        print(dump(scenario))
+        print(dump(scenario) if isinstance(scenario, Scenario) else _source_of(scenario))
 
 
 def requirements_markdown(rows: list[Requirement]) -> str:
@@ -105,20 +108,39 @@ def requirements_markdown(rows: list[Requirement]) -> str:
 
 
 def _explain_requirement(r: Requirement, contract: Contract) -> None:
-    playing = [s for s in catalogue.scenarios(contract) if r.id in s.exercises]
+    playing = [s for s in _all(contract) if r.id in s.exercises]
     basis = f"interpretation {r.interpretation}, see docs/interpretations.md" if r.interpretation else r.basis
     print(f"{r.id} {r.level} (profile {r.profile}, role {r.role}, {r.status})\n\n{r.sentence}\n")
     print(f"source:      {r.section}\nbasis:       {basis}\nseen from:   {' or '.join(r.tiers)}")
     print(f"antecedent:  {r.antecedent}\nconvicted by: {r.convicted_by}")
-    print(f"scenarios:   {', '.join(s.id for s in playing) or 'none yet'}")
+    print(f"scenarios:   {', '.join(s.id for s in playing) or NO_SCENARIO}")
 
 
 def _requirement(r: Requirement) -> dict[str, Any]:
     return {name: getattr(r, name) for name in Requirement.__dataclass_fields__}
 
 
-def _scenario(s: Scenario) -> dict[str, Any]:
-    return {"id": s.id, "title": s.title, "group": s.group, "settings": s.applies_to, "timeout": s.timeout,
+def _all(contract: Contract) -> list[Scenario | WorldScenario]:
+    """The scenarios of both roles."""
+    return [*catalogue.scenarios(contract), *worldservice.scenarios(contract)]
+
+
+def _role(s: Scenario | WorldScenario) -> str:
+    return "worldservice" if isinstance(s, WorldScenario) else "gateway"
+
+
+def _settings(s: Scenario | WorldScenario) -> tuple[str, str]:
+    """What a Gateway is set to; a WorldService has no settings."""
+    return ("", "") if isinstance(s, WorldScenario) else (s.applies_to, s.timeout)
+
+
+def _source_of(s: WorldScenario) -> str:
+    return yaml.safe_dump(s.source, sort_keys=False, allow_unicode=True, width=120)
+
+
+def _scenario(s: Scenario | WorldScenario) -> dict[str, Any]:
+    settings, timeout = _settings(s)
+    return {"id": s.id, "role": _role(s), "title": s.title, "group": s.group, "settings": settings, "timeout": timeout,
             "exercises": list(s.exercises), "path": s.path.rsplit("/schemas/", 1)[-1], "source": s.source}  # fmt: skip
 
 

@@ -45,7 +45,7 @@ class Plan:
     instances: tuple[PlannedInstance, ...]
     left_out: dict[str, str]
 
-    def not_applicable(self, scenarios: Sequence[Scenario]) -> dict[str, str]:
+    def not_applicable(self, scenarios: Sequence[Exercising]) -> dict[str, str]:
         """Requirements that only left-out scenarios would exercise, each with the reason."""
         return not_applicable(scenarios, self.left_out)
 

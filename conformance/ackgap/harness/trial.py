@@ -1,27 +1,24 @@
-"""Starts a target once and looks at each of its tiers: what `ackgap doctor --target` does before anybody certifies."""
+"""Starts a Gateway once and looks at each of its tiers: what `ackgap doctor --target` does before anybody certifies."""
 
 import asyncio
 import json
 import time
-from collections.abc import Awaitable, Callable, Coroutine
-from dataclasses import dataclass, replace
-from pathlib import Path
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Any, TypeVar
 
-from ackgap.bus import BusError
-from ackgap.containers.engine import EngineError
 from ackgap.contract import Contract
 from ackgap.harness.arrivals import ripe_at
 from ackgap.harness.instance import Instance
 from ackgap.harness.markers import Markers
 from ackgap.harness.plan import settings_of
-from ackgap.harness.recorder import Recorder
+from ackgap.harness.stepping import Check, Step, Stepping
 from ackgap.harness.surroundings import Surroundings
-from ackgap.history import AckSeen, FrameSeen, GateSeen, Observation
+from ackgap.history import AckSeen, FrameSeen, GateSeen
 from ackgap.peers.metrics import look
 from ackgap.scenario.emission import StreamPlan, encode
 from ackgap.scenario.model import Setting
-from ackgap.target.spec import TargetError, TargetSpec, TemplateError, fill
+from ackgap.target.spec import TargetError, TargetSpec, fill
 
 SHORT_TIMEOUT_MS = 800
 ACK_BOUND_S = 5.0
@@ -30,31 +27,6 @@ ASK_EVERY_S = 0.05
 LONGEST_WAIT_MS = 15_000
 EXCERPT = 160
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Check:
-    """One line: what works, or why not and what to do. `needed` marks what no run can do without."""
-
-    name: str
-    works: bool
-    found: str
-    to_do: str = ""
-    needed: bool = True
-    log: str = ""
-
-
-class Remembering(Recorder):
-    """A recorder that keeps what was seen at hand too."""
-
-    def __init__(self, path: Path) -> None:
-        super().__init__(path)
-        self.seen: list[Observation] = []
-
-    def see(self, observation: Observation) -> None:
-        """See `Recorder.see`."""
-        self.seen.append(observation)
-        super().see(observation)
 
 
 class _Patient(Instance):
@@ -69,76 +41,30 @@ class _Patient(Instance):
             self.relay_error = error
 
 
-class Trial:
-    """One target, started once. `checks` grows as it goes; `error` is what ended it early."""
+class Trial(Stepping):
+    """One Gateway, started once."""
 
     def __init__(self, *, spec: TargetSpec, contract: Contract, surroundings: Surroundings, run_id: str) -> None:
-        self.spec, self.contract, self.surroundings = spec, contract, surroundings
-        self.checks: list[Check] = []
-        self.error: BaseException | None = None
-        self.recorder = Remembering(surroundings.folder / "history.jsonl")
+        super().__init__(spec, surroundings)
+        self.contract = contract
         self.setting = trial_setting(spec, contract)
         self.run_id = run_id
         self.instance: _Patient | None = None
-        self.death: asyncio.Task[str] | None = None
         self.streams = 0
 
     async def run(self) -> None:
         """Go through it; what fails ends what depends on it. Nothing is left running."""
-        steps: list[tuple[str, Callable[[], Coroutine[Any, Any, Check]]]] = [
-            ("bus", self._bus), ("ready", self._ready), ("bus join", self._join), ("ack", self._ack),
+        steps: list[Step] = [
+            ("bus", self.bus_up), ("ready", self._ready), ("bus join", self._join), ("ack", self._ack),
             ("relay", self._relay), ("gate", self._gate), ("resync", self._resync), ("metrics", self._metrics),
         ]  # fmt: skip
-        try:
-            for name, step in steps:
-                try:
-                    self.checks.append(await self._unless_dead(step()))
-                except (TargetError, TemplateError, BusError, EngineError) as error:
-                    self.error = error
-                    hint, log = getattr(error, "hint", ""), getattr(error, "log", "")
-                    self.checks.append(Check(name=name, works=False, found=str(error), to_do=hint, log=log))
-                    left = [later for later, _ in steps[len(self.checks) :]]
-                    why = f"not tried, since `{name}` failed"
-                    self.checks += [Check(name=later, works=False, found=why, needed=False) for later in left]
-                    break
-        finally:
-            await asyncio.shield(self._stop())
-
-    async def _unless_dead(self, step: Coroutine[Any, Any, Check]) -> Check:
-        """The result of a step. Raises TargetError at once if the target ends by itself meanwhile."""
-        task = asyncio.create_task(step)
-        try:
-            await asyncio.wait({task, *([self.death] if self.death else [])}, return_when=asyncio.FIRST_COMPLETED)
-            if not task.done() and self.death is not None and self.instance and self.instance.target:
-                log = self.instance.target.last_lines()
-                raise TargetError(self.death.result(), hint="its last log lines tell why", log=log)
-            return await task
-        finally:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
-
-    async def _bus(self) -> Check:
-        await self.surroundings.start()
-        bus = self.surroundings.bus
-        note = f"; {bus.fallback_reason}" if bus.fallback_reason else ""
-        where = bus.inside if self.spec.in_container else bus.bootstrap
-        return Check(name="bus", works=True, found=f"{bus.kind}, for the target at {where}{note}")
+        await self.through(steps)
 
     async def _ready(self) -> Check:
-        instance = self.instance = _Patient(
+        self.instance = _Patient(
             spec=self.spec, setting=self.setting, surroundings=self.surroundings, recorder=self.recorder, run_id=self.run_id
         )  # fmt: skip
-        began = time.monotonic()
-        await instance.start()
-        if instance.target is None:
-            raise TargetError(f"target {self.spec.name} was not started")
-        self.death = asyncio.create_task(instance.target.died())
-        sign = self.spec.ready_http or self.spec.ready_log or self.spec.ready_tcp
-        told = f"shown by {fill(sign, instance.target.values, where='start.ready')}" if sign else "no sign named"
-        if self.spec.ready_log:
-            told = f"shown by {sign!r} in its output"
-        where = instance.target.whereabouts()
-        return Check(name="ready", works=True, found=f"{told} after {time.monotonic() - began:.1f} s ({where})")
+        return await self.target_up(self.instance)
 
     async def _join(self) -> Check:
         instance, bound = self._running(), self.spec.startup_timeout_s
@@ -261,18 +187,6 @@ class Trial:
                 to_do="check observe.metrics.names; some counters appear only once they count",
             )  # fmt: skip
         return Check(name="metrics", works=True, found=found)
-
-    async def _stop(self) -> None:
-        began = time.monotonic()
-        if self.death is not None:
-            self.death.cancel()
-        if self.instance is not None:
-            await asyncio.gather(self.instance.stop(), return_exceptions=True)
-        await asyncio.gather(self.surroundings.close(), return_exceptions=True)
-        self.recorder.close()
-        if self.instance is not None and self.death is not None:
-            how = "left as it is" if self.spec.kind == "attach" else f"in {time.monotonic() - began:.1f} s"
-            self.checks.append(Check(name="stop", works=True, found=how))
 
     # --- probing -----------------------------------------------------------------------------------------------
 

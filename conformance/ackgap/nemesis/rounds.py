@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ackgap import history
 from ackgap.certify import Certified, Order, certify, find_target
-from ackgap.contract import Contract, load
+from ackgap.contract import Contract, ContractError, load
 from ackgap.contract_folder import open_folder
 from ackgap.history import Delivered, Emitted, FaultChanged, Observation
 from ackgap.nemesis import finds
@@ -71,6 +71,8 @@ async def run(order: Order, hunt: Hunt, *, folder: Path, told: Callable[[Tally],
     """
     contract = load() if order.contract is None else open_folder(order.contract)
     spec = find_target(order.target, contract)
+    if spec.role != "gateway":
+        raise ContractError(f"--nemesis: it hurts Gateways, and {spec.name} is a {spec.role}; leave it out")
     began = time.monotonic()
     tally = Tally()
     usual = _usual(order, spec)

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from ackgap.contract import Contract
+from ackgap.harness.stepping import Remembering
 from ackgap.harness.surroundings import Surroundings
-from ackgap.harness.trial import Remembering
 from ackgap.harness.worldservice.instance import WorldInstance
 from ackgap.history import EventSeen, bytes_of
 from ackgap.pact.asked import AskedProvider

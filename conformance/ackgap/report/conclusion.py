@@ -80,7 +80,9 @@ def conclude(
         rows.append(row)
     stale = _stale(question, rows, needed)
     scenarios = _scenarios(judgement, played)
+    own = {*contract.own_profiles(question.role), *question.profiles}
     included = [name for name in PROFILES if any(set(PROFILES[name]) <= set(PROFILES[p]) for p in question.profiles)]
+    included = [name for name in included if name in own]
     profiles = {name: _profile(contract, rows, name, question) for name in included}
     code, why = _exit(rows, scenarios, stale, question)
     notes = [

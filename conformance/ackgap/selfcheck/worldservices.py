@@ -2,7 +2,6 @@
 
 import asyncio
 import fnmatch
-import importlib
 import multiprocessing
 import signal
 import tempfile
@@ -15,9 +14,8 @@ from typing import Any
 from ackgap.certify import Order, certify
 from ackgap.contract import Contract, ContractError, load
 from ackgap.selfcheck.trial import Kind
+from ackgap.target.worldservices import PREFIX, faulty_worldservices, strange_worldservices
 
-ROOM = "ackgap_reference.worldservice"
-PREFIX = "strange-"
 PROFILES = ("core", "extended")
 AT_ONCE = 3
 EVERYTHING = "WS-37"
@@ -58,10 +56,8 @@ class WorldMatrix:
 
 def catalogue() -> dict[str, tuple[Kind, Any]]:
     """Every shipped WorldService by the name that TARGET takes, loaded by name and never imported."""
-    faulty = importlib.import_module(f"{ROOM}.faulty").CATALOGUE
-    strange = importlib.import_module(f"{ROOM}.strange").CATALOGUE
-    found: dict[str, tuple[Kind, Any]] = {name: ("faulty", row) for name, row in faulty.items()}
-    return found | {PREFIX + name: ("strange", row) for name, row in strange.items()}
+    found: dict[str, tuple[Kind, Any]] = {name: ("faulty", row) for name, row in faulty_worldservices().items()}
+    return found | {PREFIX + name: ("strange", row) for name, row in strange_worldservices().items()}
 
 
 def check_worldservices(only: Sequence[str], *, jobs: int, seed: int, told: Callable[[int, int], None]) -> WorldMatrix:

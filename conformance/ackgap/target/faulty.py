@@ -3,11 +3,11 @@
 They are loaded by name, never imported.
 """
 
-import difflib
 import importlib
 from typing import Any
 
-from ackgap.contract import Contract, ContractError
+from ackgap.contract import Contract
+from ackgap.target.naming import no_such
 from ackgap.target.reference import reference
 from ackgap.target.spec import TargetSpec
 
@@ -40,8 +40,5 @@ def find(name: str, contract: Contract | None = None) -> TargetSpec:
     if name in strange:
         return reference(core=f"{STRANGE}:{name.removeprefix(PREFIX)}", name=name, contract=contract)
     if name not in faulty:
-        known = [*faulty, *sorted(strange)]
-        near = difflib.get_close_matches(name, known, n=1)
-        hint = f"; did you mean {near[0]}?" if near else "."
-        raise ContractError(f"TARGET reference:{name}: there is no such Gateway{hint} Known are {', '.join(known)}")
+        raise no_such("Gateway", f"reference:{name}", name, [*faulty, *sorted(strange)])
     return reference(core=f"{FAULTY}:{name}", name=f"faulty-{name}", contract=contract)

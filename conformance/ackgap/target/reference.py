@@ -1,9 +1,8 @@
-"""The targets that ship with the kit."""
+"""The Gateway that ships with the kit, as a target."""
 
 import sys
 
 from ackgap.contract import Contract, load
-from ackgap.target.applying import Trigger, WorldServiceSpec
 from ackgap.target.spec import Observe, TargetSpec
 
 MODULE = "ackgap_reference.service.main"
@@ -49,44 +48,5 @@ def reference(
             relay="ws://{host}:{port.http}/ws",
             metrics="http://{host}:{port.http}/metrics",
             metric_names=METRIC_NAMES,
-        ),
-    )
-
-
-def reference_worldservice(*, version: str = "", contract: Contract | None = None, variant: str = "") -> TargetSpec:
-    """The reference WorldService as a process of its own; its database lies in the folder of its files.
-
-    `variant` names a deliberately wrong one, or `strange-NAME` a right one with strange habits.
-    """
-    shipped = load()
-    told = {} if contract is None or contract.folder == shipped.folder else {"CONTRACT": str(contract.folder)}
-    base = "http://{host}:{port.http}"
-    apply = f"{base}/worlds/{{world_id}}/apply"
-    body = {"run_id": "{run_id}", "entries": "{entries}"}
-    strange = variant.removeprefix("strange-") if variant.startswith("strange-") else ""
-    chosen = ("--strange", strange) if strange else ("--faulty", variant) if variant else ()
-    name = f"reference-worldservice-{variant}" if strange else f"faulty-worldservice-{variant}"
-    return TargetSpec(
-        name=name if variant else "reference-worldservice",
-        version=version,
-        role="worldservice",
-        command=(sys.executable, "-m", MODULE, "worldservice", *chosen),
-        env={
-            "KAFKA_BROKERS": "{bus.bootstrap}",
-            "ACTIVATION_TOPIC": "{bus.activation_topic}",
-            "ACK_TOPIC": "{bus.ack_topic}",
-            "HTTP_PORT": "{port.http}",
-            "DATABASE": "{files}.db",
-            "REHEARSALS": "true",
-            "LOG_LEVEL": "warning",
-            **told,
-        },
-        ready_http=f"{base}/ready",
-        observe=Observe(metrics=f"{base}/metrics"),
-        worldservice=WorldServiceSpec(
-            url=base,
-            apply=Trigger(way="http", url=apply, body=body),
-            failing=Trigger(way="http", url=apply, body={**body, "rehearse": {"fail": "unfreeze", "after": 1}}),
-            abort=Trigger(way="http", method="DELETE", url=f"{apply}/{{run_id}}"),
         ),
     )

@@ -6,7 +6,7 @@ from typing import Any, NoReturn
 
 import pytest
 
-from ackgap.certify import bus_for, find_target
+from ackgap.certify import bus_for, find_target, profiles_of
 from ackgap.contract import Contract, Requirement, load
 from ackgap.contract_folder import open_folder
 from ackgap.harness.blame import Exit, exit_code, words
@@ -28,8 +28,8 @@ class Suite(pytest.File):
         self._refuse_lone_workers()
         try:
             contract = load() if order.contract is None else open_folder(order.contract)
-            demanded = {r.id: r for profile in order.profiles for r in contract.demanded(profile)}
             spec = find_target(order.target, contract)
+            demanded = {r.id for profile in profiles_of(order, spec, contract) for r in contract.demanded(profile)}
             if spec.kind != "python":
                 bus_for(spec, order.bus)
         except Exception as error:

@@ -17,8 +17,8 @@ from ackgap.contract import ContractError, load
 from ackgap.harness.instance import PARTITIONS, Instance
 from ackgap.harness.joining import join
 from ackgap.harness.markers import Markers
+from ackgap.harness.stepping import Remembering
 from ackgap.harness.surroundings import Surroundings
-from ackgap.harness.trial import Remembering
 from ackgap.harness.wire import body_of, stream_of
 from ackgap.history import FrameSeen, Observation
 from ackgap.peers.http import WorldServiceServer
@@ -279,6 +279,10 @@ class LiveSession:
         if self.spec.kind == "python":
             raise ContractError(
                 f"target {self.spec.name} is played in virtual time and has no process; use ackgap_certify"
+            )
+        if self.spec.role != "gateway":
+            raise ContractError(
+                f"target {self.spec.name} is a {self.spec.role}, and the fixture is for Gateways; use ackgap_certify"
             )
         self._bus_choice, self._image = bus_for(self.spec, order.bus), order.kafka_image
 

@@ -93,7 +93,7 @@ def order_of(config: pytest.Config, *, target: str = "") -> Order:
     option = config.getoption
     return Order(
         target=option("--ackgap-target") or target,
-        profiles=tuple(option("--ackgap-profile")) or ("resync",),
+        profiles=tuple(option("--ackgap-profile")),
         bus=option("--ackgap-bus"),
         kafka_image=option("--ackgap-kafka-image"),
         scenarios=tuple(option("--ackgap-scenario")),

@@ -182,7 +182,7 @@ class WorldInstance:
         reply = await self.asker.ask(trigger.method, url, body=body, timeout_s=APPLY_TIMEOUT_S)
         if reply.status in trigger.accepted:
             return "accepted", reply.status, _pointed(reply.body, trigger.run_id), reply.body[:SHOWN]
-        said = f"{trigger.method} {url} was answered {_words(reply)}"
+        said = f"{trigger.method} {url} was answered {words_of(reply)}"
         return "refused" if reply.status in trigger.refused else "failed", reply.status or -1, "", said
 
     async def _command(self, command: list[str]) -> tuple[Outcome, int, str, str]:
@@ -309,7 +309,7 @@ def _pointed(body: str, pointer: str) -> str:
     return found if isinstance(found, str) else ""
 
 
-def _words(reply: Reply) -> str:
+def words_of(reply: Reply) -> str:
     """An answer that was not the one hoped for, in a few words."""
     if reply.status == 0:
         return {"hung": "never", "refused": "by a refused connection"}.get(reply.failure, f"by no HTTP ({reply.body})")

@@ -4,12 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ackgap.contract import ContractError
-from ackgap.harness.plan import not_applicable
-from ackgap.scenario.worldservice import WorldScenario
+from ackgap.harness.plan import Exercising, not_applicable
+from ackgap.scenario.worldservice import Applies, Apply, Rest, WorldScenario
 from ackgap.target.applying import Watch, of
 from ackgap.target.spec import TargetSpec
 
 INSTANCE = "worldservice"
+CALIBRATION = "calibration"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,9 +35,23 @@ class WorldPlan:
         """How many scenarios are played."""
         return len(self.casts)
 
-    def not_applicable(self, scenarios: Sequence[WorldScenario]) -> dict[str, str]:
+    def not_applicable(self, scenarios: Sequence[Exercising]) -> dict[str, str]:
         """Requirements that only left-out scenarios would exercise, each with the reason."""
         return not_applicable(scenarios, self.left_out)
+
+
+def calibrating_cast(run_id: str, number: int) -> WorldCast:
+    """One apply of one world with prompt ACKs, that belongs to no scenario of the catalogue."""
+    scenario = WorldScenario(
+        id=CALIBRATION, title="", exercises=(), worlds=("",), ack_ms=0.0,
+        steps=(Applies(together=(Apply(run="a"),)), Rest()), source={}, path="",
+    )  # fmt: skip
+    return WorldCast(scenario=scenario, worlds=(calibrating_world(run_id, number),))
+
+
+def calibrating_world(run_id: str, number: int) -> str:
+    """The world of a calibrating apply."""
+    return f"ackgap-{run_id}-{CALIBRATION}-{number}"
 
 
 def plan_worlds(scenarios: Sequence[WorldScenario], spec: TargetSpec, *, run_id: str, seed: int) -> WorldPlan:

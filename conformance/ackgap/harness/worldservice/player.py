@@ -11,6 +11,7 @@ from ackgap.harness.worldservice.plan import WorldCast
 from ackgap.history import AbortAsked, ApplyAsked, ScenarioBegan, ScenarioEnded, Settled, WaitExpired
 from ackgap.scenario.worldservice import Abort, Applies, Apply, Read, Reading, Rest, Restart, Wait, entries_of
 from ackgap.target.applying import Watch
+from ackgap.target.spec import TargetError
 
 PATIENCE_S = 6.0  # how long an apply may take, at least
 TRIPS = 6  # and how many times longer than the calibrating one
@@ -59,6 +60,18 @@ class WorldPlayer:
         seconds = (self.recorder.now() - began) / 1e9
         return Played(
             scenario=self.scenario.id, instance=name, worlds=cast.worlds, duration_s=seconds, complete=complete
+        )
+
+    def refuse_if_not_applied(self) -> None:
+        """Raises TargetError in the service's own words if no apply of the scenario was taken on."""
+        if self.runs:
+            return
+        said = self.trouble or "it was refused"
+        needs = "; it needs credentials: name them by `auth` or `headers`" if " 401" in said or " 403" in said else ""
+        raise TargetError(
+            f"target {self.instance.spec.name} could not be made to apply world {self.cast.worlds[0]!r}: {said}",
+            hint=f"check worldservice.apply{needs}",
+            log=self.instance.running.last_lines(),
         )
 
     async def _do(self, step: Any) -> None:

@@ -15,10 +15,10 @@ from ackgap.harness.stall import StallWatch
 from ackgap.harness.surroundings import Surroundings
 from ackgap.harness.worldservice.instance import WorldInstance
 from ackgap.harness.worldservice.openapi import check_openapi
-from ackgap.harness.worldservice.plan import WorldCast, WorldPlan
+from ackgap.harness.worldservice.plan import WorldCast, WorldPlan, calibrating_cast, calibrating_world
 from ackgap.harness.worldservice.player import WorldPlayer
 from ackgap.history import Calibrated, Stalled, TargetChanged
-from ackgap.scenario.worldservice import Applies, Apply, Rest, WorldScenario, entries_of
+from ackgap.scenario.worldservice import Apply, entries_of
 from ackgap.target.applying import Watch
 from ackgap.target.spec import TargetError, TargetSpec
 
@@ -26,7 +26,6 @@ JOBS = 12
 SAMPLES = 3
 SETTLE_TRIPS = 2.0
 SETTLE_AT_MOST_MS = 1500.0
-CALIBRATION = "calibration"
 Hold = Callable[[Recorder, Sequence[WorldInstance]], Coroutine[Any, Any, None]]
 
 
@@ -105,16 +104,12 @@ async def _calibrate(instance: WorldInstance, plan: WorldPlan) -> None:
     """Some applies with prompt ACKs while nothing else goes on. Raises TargetError if none can be triggered."""
     trips = []
     for number in range(SAMPLES):
-        scenario = WorldScenario(
-            id=CALIBRATION, title="", exercises=(), worlds=("",), ack_ms=0.0,
-            steps=(Applies(together=(Apply(run="a"),)), Rest()), source={}, path="",
-        )  # fmt: skip
-        world = f"ackgap-{plan.run_id}-{CALIBRATION}-{number}"
-        player = WorldPlayer(WorldCast(scenario=scenario, worlds=(world,)), instance)
+        cast = calibrating_cast(plan.run_id, number)
+        player = WorldPlayer(cast, instance)
         began = asyncio.get_running_loop().time()
         await player.run()
-        _refuse_if_not_applied(instance, player, world)
-        seen = instance.world(world)
+        player.refuse_if_not_applied()
+        seen = instance.world(cast.worlds[0])
         if not seen.count:
             break  # the judge will say so; waiting thrice would show no more
         trips.append((seen.last - began) * 1000)
@@ -128,18 +123,6 @@ async def _calibrate(instance: WorldInstance, plan: WorldPlan) -> None:
             gate_ms=0.0, relay_ms=0.0, settle_ms=instance.settle_ms,
         )
     )  # fmt: skip
-
-
-def _refuse_if_not_applied(instance: WorldInstance, player: WorldPlayer, world: str) -> None:
-    if player.runs:
-        return
-    said = player.trouble or "it was refused"
-    needs = "; it needs credentials: name them by `auth` or `headers`" if " 401" in said or " 403" in said else ""
-    raise TargetError(
-        f"target {instance.spec.name} could not be made to apply world {world!r}: {said}",
-        hint=f"check worldservice.apply{needs}",
-        log=instance.running.last_lines(),
-    )
 
 
 async def _play(
@@ -178,7 +161,7 @@ async def _fuzz(instance: WorldInstance, plan: WorldPlan) -> None:
     if isinstance(instance.told.apply, Watch):
         worlds = [world for world in instance.told.apply.worlds if instance.world(world).count]
     else:
-        worlds = [f"ackgap-{plan.run_id}-{CALIBRATION}-{number}" for number in range(SAMPLES)]
+        worlds = [calibrating_world(plan.run_id, number) for number in range(SAMPLES)]
     pairs = [(str(e["strategy_id"]), str(e["side"])) for e in entries_of(Apply(run="a"))]
     await check_openapi(instance, worlds, pairs, plan.seed)
 
