@@ -6,6 +6,7 @@ import click
 
 from ackgap.commands.certifying import certify, recheck
 from ackgap.commands.contracting import contract
+from ackgap.commands.differing import differ
 from ackgap.commands.doctoring import doctor
 from ackgap.commands.drifting import drift
 from ackgap.commands.exploring import explore
@@ -42,6 +43,7 @@ for command in (
     drift,
     explore,
     pact,
+    differ,
 ):
     cli.add_command(command)
 
