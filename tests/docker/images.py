@@ -23,7 +23,9 @@ ROOT = HERE.parents[1]
 PREFIX = "ackgap-test"
 KAFKA = f"{PREFIX}/kafka:local"
 PYTHON_BASE, NODE_BASE, EMPTY_BASE = (f"{PREFIX}/base-{name}:local" for name in ("python", "node", "empty"))
-REFERENCE, NODE, GO = (f"{PREFIX}/{name}:local" for name in ("reference", "node-gateway", "go-gateway"))
+REFERENCE, NODE, GO, GO_WORLDSERVICE = (
+    f"{PREFIX}/{name}:local" for name in ("reference", "node-gateway", "go-gateway", "go-worldservice")
+)
 JAVA_MODULES = "java.base,java.desktop,java.logging,java.management,java.naming,java.scripting,java.security.jgss,java.sql,java.xml,jdk.crypto.ec,jdk.management,jdk.unsupported,jdk.zipfs"
 WHEELS_NEED = ("libgcc_s.so.1", "libstdc++.so.6", "libm.so.6", "libdl.so.2", "libpthread.so.0", "librt.so.1")
 UNUSED = re.compile(
@@ -164,13 +166,21 @@ def node_gateway(client: docker.DockerClient) -> None:
 
 
 def go_gateway(client: docker.DockerClient) -> None:
-    folder = ROOT / "tests" / "gateways" / "go"
+    _from_go(client, ROOT / "tests" / "gateways" / "go", "gateway", GO)
+
+
+def go_worldservice(client: docker.DockerClient) -> None:
+    _from_go(client, ROOT / "tests" / "worldservices" / "go", "worldservice", GO_WORLDSERVICE)
+
+
+def _from_go(client: docker.DockerClient, folder: Path, binary: str, tag: str) -> None:
+    """An image of one binary, compiled here."""
     with tempfile.TemporaryDirectory(prefix="ackgap-image-") as scratch:
         context = Path(scratch)
         for path in (*folder.glob("*.go"), folder / "go.mod", folder / "go.sum", folder / "Dockerfile"):
             shutil.copy(path, context / path.name)
-        _run("go", "build", "-trimpath", "-ldflags", "-s -w", "-o", "gateway", ".", cwd=context, CGO_ENABLED="0")
-        _build(client, context, GO, EMPTY_BASE)
+        _run("go", "build", "-trimpath", "-ldflags", "-s -w", "-o", binary, ".", cwd=context, CGO_ENABLED="0")
+        _build(client, context, tag, EMPTY_BASE)
 
 
 ALL = {
@@ -181,6 +191,7 @@ ALL = {
     REFERENCE: reference,
     NODE: node_gateway,
     GO: go_gateway,
+    GO_WORLDSERVICE: go_worldservice,
 }
 
 

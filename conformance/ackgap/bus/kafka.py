@@ -77,6 +77,19 @@ class KafkaBus:
             raise BusError(f"topic {name} could not be created: {error.args[0].str()}", hint) from error
         if name not in self.created:
             self.created.append(name)
+        await self._shown(name, deadline)
+
+    async def _shown(self, name: str, deadline: float) -> None:
+        """A broker tells of a new topic a moment after it has confirmed it. Raises BusError."""
+        while True:
+            try:
+                await self.connected.partitions(name)
+            except BusError:
+                if time.monotonic() > deadline:
+                    raise
+                await asyncio.sleep(0.05)
+            else:
+                return
 
     async def _create(self, name: str, partitions: int) -> KafkaException | None:
         future = self._admin().create_topics([NewTopic(name, partitions, 1)], operation_timeout=TOPIC_TIMEOUT_S)[name]
