@@ -93,7 +93,7 @@ async def certify(order: Order) -> Certified:
         played = tuple(
             PlayedScenario(
                 id=p.scenario, setting=p.instance, world_id=p.worlds[0], must_exercise=exercises[p.scenario],
-                duration_s=p.duration_s, complete=p.complete,
+                duration_s=p.duration_s, complete=p.complete, failure=p.failure,
             )
             for p in sorted(result.played, key=lambda p: (p.scenario, p.instance))
         )  # fmt: skip
@@ -321,7 +321,8 @@ def played_of(report: dict[str, Any]) -> tuple[PlayedScenario, ...]:
     return tuple(
         PlayedScenario(
             id=s["id"], setting=s["setting"], world_id=s["world_id"], must_exercise=tuple(s["must_exercise"]),
-            duration_s=s["duration_s"], complete=s["verdict"] != "aborted",
+            duration_s=s["duration_s"], complete=s["verdict"] != "aborted" and not s.get("failure"),
+            failure=s.get("failure", ""),
         )
         for s in report["scenarios"]
     )  # fmt: skip

@@ -8,9 +8,11 @@ import pytest
 from tests.conftest import play_virtually
 
 from ackgap import history
+from ackgap.bus import BusError
 from ackgap.bus.link import LINK_FAULTS
-from ackgap.certify import Order, certify
+from ackgap.certify import Order, certify, recheck
 from ackgap.contract import load
+from ackgap.harness.blame import Exit
 from ackgap.harness.plan import make_plan, unable_for
 from ackgap.history import AckSeen, FaultChanged, GateSeen, ScenarioBegan, TargetChanged
 from ackgap.peers.worldservice import HURT
@@ -91,6 +93,48 @@ def test_a_pause_of_a_broker_that_answers_all_the_same_is_not_felt(monkeypatch, 
     report = asyncio.run(certify(order)).report
     assert [(s["verdict"], s["not_felt"]) for s in report["scenarios"]] == [("broken", ["broker_paused"])]
     assert report["exit_code"] != 0
+
+
+TIMED = """
+id: my-slow-broker
+title: The fault ends by itself
+exercises: [FLT-01]
+steps:
+  - fault: {begin: broker_slow, ms: 20, for_ms: 200}
+  - deliver: [1, 2, 3, 4]
+  - wait: {acked: 4}
+  - wait: {ms: 400}
+  - settle: all
+"""
+
+
+def test_a_fault_that_cannot_be_ended_by_itself_breaks_its_scenario_with_the_words_of_the_error(monkeypatch, tmp_path):
+    async def refused(self):
+        raise BusError("the link did not answer")
+
+    monkeypatch.setattr("ackgap.bus.link.Link.end", refused)
+    (tmp_path / "timed.yaml").write_text(TIMED)
+    order = Order(
+        target="reference", profiles=("resilience",), scenarios=(str(tmp_path / "timed.yaml"),), out=tmp_path / "x"
+    )
+    document = asyncio.run(certify(order)).report
+    (row,) = document["scenarios"]
+    assert (row["verdict"], row["failure"]) == ("broken", "broker_slow could not be ended: the link did not answer")
+    assert row["duration_s"] < 3  # what would have come is not played
+    assert document["exit_code"] == Exit.KIT
+    assert any("the link did not answer" in note for note in document["notes"])
+    again, differences = recheck(tmp_path / "x" / "bundle.zip")
+    assert (again["scenarios"], differences) == (document["scenarios"], [])
+
+
+def test_a_broker_that_does_not_come_back_by_itself_ends_the_run_with_its_own_words(monkeypatch, tmp_path):
+    async def gone(self):
+        raise BusError("the broker could not be started again")
+
+    monkeypatch.setattr("ackgap.bus.embedded.EmbeddedBus.again", gone)
+    order = Order(target="reference", profiles=("resilience",), scenarios=("flt-broker-killed",), out=tmp_path / "x")
+    with pytest.raises(BusError, match="could not be started again"):
+        asyncio.run(certify(order))
 
 
 def test_scenarios_that_stand_alone_are_repeated_and_the_others_are_not():

@@ -107,7 +107,7 @@ def _played(plan: Plan, result: RunResult) -> list[PlayedScenario]:
     return [
         PlayedScenario(
             id=p.scenario, setting=p.instance, world_id=p.worlds[0], must_exercise=exercises[p.scenario],
-            duration_s=p.duration_s, complete=p.complete,
+            duration_s=p.duration_s, complete=p.complete, failure=p.failure,
         )
         for p in result.played
     ]  # fmt: skip
