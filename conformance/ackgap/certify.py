@@ -33,6 +33,7 @@ from ackgap.report.recovery import recoveries, summary, too_slow
 from ackgap.scenario import catalogue, worldservice
 from ackgap.scenario.model import Scenario
 from ackgap.target import descriptor
+from ackgap.target.inprocess import sees_wall_clock
 from ackgap.target.reference import reference
 from ackgap.target.spec import TargetSpec
 
@@ -156,7 +157,8 @@ def _plan(
     plan = make_plan(
         scenarios, settings, run_id=uuid.uuid4().hex[:8], seed=order.seed, constants=contract.constants,
         lanes=1 if spec.one_at_a_time or spec.kind == "python" else LANES, repeat=order.repeat,
-        unable=unable_for(spec, links=build.BINARY.is_file(), own_broker=_own_broker(spec, order)),
+        unable=unable_for(spec, links=build.BINARY.is_file(), own_broker=_own_broker(spec, order),
+                          own_clock=sees_wall_clock(spec)),
     )  # fmt: skip
     if not plan.size:
         raise ContractError("none of the chosen scenarios can be played with the settings that the target allows")

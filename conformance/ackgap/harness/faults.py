@@ -84,7 +84,7 @@ class Faults:
             self._tell(step, active=True)
         begin = {
             "gateway": self._gateway, "link": self._link, "group": self._group, "world": self._worlds,
-            "relay": self._relay, "broker": self._broker,
+            "relay": self._relay, "broker": self._broker, "clock": self._clock,
         }[scope]  # fmt: skip
         active = await begin(step)
         self.active[step.fault] = active
@@ -171,6 +171,9 @@ class Faults:
 
         words = f"{'stands still' if paused else 'is gone'}: {gone}; answers nobody: {silent}"
         return _Active(step, _constant(int(gone and silent)), back, back if paused else _nothing, detail=words)
+
+    async def _clock(self, step: ChangeFault) -> _Active:
+        raise BusError(f"the fault {step.fault} exists in virtual time only: the clock of a service is not the kit's")
 
     async def _group(self, step: ChangeFault) -> _Active:
         instance = self.instance
