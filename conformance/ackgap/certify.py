@@ -33,6 +33,7 @@ from ackgap.report.recovery import recoveries, summary, too_slow
 from ackgap.scenario import catalogue, worldservice
 from ackgap.scenario.model import Scenario
 from ackgap.target import descriptor
+from ackgap.target.inprocess import sees_wall_clock
 from ackgap.target.reference import reference
 from ackgap.target.spec import TargetSpec
 
@@ -93,7 +94,7 @@ async def certify(order: Order) -> Certified:
         played = tuple(
             PlayedScenario(
                 id=p.scenario, setting=p.instance, world_id=p.worlds[0], must_exercise=exercises[p.scenario],
-                duration_s=p.duration_s, complete=p.complete,
+                duration_s=p.duration_s, complete=p.complete, failure=p.failure,
             )
             for p in sorted(result.played, key=lambda p: (p.scenario, p.instance))
         )  # fmt: skip
@@ -156,7 +157,8 @@ def _plan(
     plan = make_plan(
         scenarios, settings, run_id=uuid.uuid4().hex[:8], seed=order.seed, constants=contract.constants,
         lanes=1 if spec.one_at_a_time or spec.kind == "python" else LANES, repeat=order.repeat,
-        unable=unable_for(spec, links=build.BINARY.is_file(), own_broker=_own_broker(spec, order)),
+        unable=unable_for(spec, links=build.BINARY.is_file(), own_broker=_own_broker(spec, order),
+                          own_clock=sees_wall_clock(spec)),
     )  # fmt: skip
     if not plan.size:
         raise ContractError("none of the chosen scenarios can be played with the settings that the target allows")
@@ -321,7 +323,8 @@ def played_of(report: dict[str, Any]) -> tuple[PlayedScenario, ...]:
     return tuple(
         PlayedScenario(
             id=s["id"], setting=s["setting"], world_id=s["world_id"], must_exercise=tuple(s["must_exercise"]),
-            duration_s=s["duration_s"], complete=s["verdict"] != "aborted",
+            duration_s=s["duration_s"], complete=s["verdict"] != "aborted" and not s.get("failure"),
+            failure=s.get("failure", ""),
         )
         for s in report["scenarios"]
     )  # fmt: skip

@@ -11,6 +11,7 @@ import random
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 
@@ -22,7 +23,7 @@ from ackgap_reference.stream import NS_PER_MS, Phase, Rules, State
 MAX_STREAMS = 20_000
 # What no decision depends on: counters, offsets, numbers of requests, jitter, and timers that the states tell as well.
 BOOKKEEPING = frozenset(
-    {"count", "dice", "number", "offsets", "places", "timers", "tokens", "constants", "observe_ack"}
+    {"count", "dice", "number", "offsets", "places", "timers", "tokens", "constants", "observe_ack", "wall_clock"}
 )
 
 
@@ -111,6 +112,7 @@ class Gateway:
         self.count: dict[str, float] = {}
         self.number = 0
         self.observe_ack: Callable[[Event, int], None] | None = None
+        self.wall_clock: Callable[[], int] | None = None  # ns since 1970; for stamps only, since it may jump
         self.homes: dict[Key, int] = {}  # the partition that a stream came from
         self.read_upto: dict[int, int] = {}  # next offset by partition
         self.owned: frozenset[int] | None = None  # partitions assigned to this member; None where nobody assigns any
@@ -288,11 +290,9 @@ class Gateway:
         return event.world_id.encode("utf-8", "surrogatepass")
 
     def timestamp(self, now: int) -> str:
-        """RFC 3339 text for `ack_ts`; the service replaces it with the wall clock, the core knows only its own time."""
-        seconds, rest = divmod(now // NS_PER_MS, 1000)
-        minutes, second = divmod(seconds, 60)
-        hours, minute = divmod(minutes, 60)
-        return f"1970-01-{1 + hours // 24:02d}T{hours % 24:02d}:{minute:02d}:{second:02d}.{rest:03d}Z"
+        """RFC 3339 text for `ack_ts`: the time of day, or the core's own time where there is no wall clock."""
+        seconds, rest = divmod((self.wall_clock() if self.wall_clock is not None else now) // NS_PER_MS, 1000)
+        return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{rest:03d}Z"
 
     def _get(self, endpoint: str, key: Key, path: str) -> HttpGet:
         self.number += 1

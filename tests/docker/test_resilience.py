@@ -1,6 +1,7 @@
 """Faults of the resilience profile on a real Kafka in a container: all those of the broker, and a few others."""
 
 import asyncio
+from pathlib import Path
 
 import pytest
 
@@ -8,19 +9,24 @@ from ackgap import history
 from ackgap.bus.container import ContainerBus
 from ackgap.bus.outage import answers, until_back
 from ackgap.containers.network import RunNetwork
-from ackgap.history import FaultChanged
+from ackgap.contract import load
+from ackgap.history import WITHOUT_DISK, FaultChanged, TargetChanged
 from ackgap.report.bundle import open_bundle
+from ackgap.target import descriptor
+from ackgap.target.container import ContainerTarget
 from ackgap.target.process import free_port
+from ackgap.target.running import Place
 from tests.certifying import certify
+from tests.docker.images import EMPTY_BASE
 
 pytestmark = pytest.mark.timeout(240)
 
+HERE = Path(__file__).parent
 BROKER = {"broker_down", "broker_hung", "broker_slow", "broker_paused", "broker_killed"}
 
 
 def test_broker_faults_and_restarts_on_real_kafka(kafka_image, tmp_path):
-    # One kill of the broker a run: after a second one within seconds the reference was seen to read nothing for minutes.
-    chosen = ["flt-broker-[!k]*", "flt-broker-killed", "flt-acks-rejected", "flt-buffer-survives-kill"]
+    chosen = ["flt-broker-*", "flt-acks-rejected", "flt-buffer-survives-kill"]
     words = [word for glob in chosen for word in ("--scenario", glob)]
     run = certify("reference", "--bus", "container", "--profile", "resilience", *words, folder=tmp_path, limit_s=220)
     assert run.code == 0, run.told
@@ -63,6 +69,65 @@ def test_a_killed_container_comes_back_with_its_log_and_its_port(kafka_image, tm
             assert (before.offset, after.offset, bus.bootstrap) == (0, 1, address)
         finally:
             await bus.close()
+            await network.close()
+
+    asyncio.run(turn())
+
+
+def test_a_gateway_of_an_image_that_is_wiped_starts_without_what_it_had_stored(kafka_image, tmp_path):
+    words = [w for glob in ("flt-*-without-disk", "flt-buffer-survives-kill") for w in ("--scenario", glob)]
+    run = certify(
+        HERE / "targets" / "reference.yaml", "--bus", "container", "--profile", "resilience", *words,
+        folder=tmp_path, limit_s=220,
+    )  # fmt: skip
+    assert run.code == 0, run.told
+    assert {s["verdict"] for s in run.report["scenarios"]} == {"ok"}
+    assert len(run.report["scenarios"]) == 3
+    assert {run.verdicts[requirement] for requirement in ("FLT-01", "FLT-02")} == {"pass"}
+    seen = list(history.read(open_bundle(run.folder / "bundle.zip").lines("history.jsonl")))
+    wiped = [o.felt for o in seen if isinstance(o, FaultChanged) and o.fault == "gateway_wiped" and not o.active]
+    assert wiped == [1, 1]
+    again = [o.detail for o in seen if isinstance(o, TargetChanged) and o.state == "restarted"]
+    assert sorted(again) == ["", WITHOUT_DISK, WITHOUT_DISK]
+
+
+NOTES = """
+ackgap: 1
+name: takes-notes
+start:
+  image: IMAGE
+  args: ["sh", "-c", "cat /tmp/note; echo found above; echo remembered > /tmp/note; while sleep 1; do :; done"]
+  ready: {log: found above}
+"""
+
+
+def test_a_container_keeps_its_disk_when_it_is_killed_and_loses_it_when_it_is_wiped(docker_engine, tmp_path):
+    (tmp_path / "notes.yaml").write_text(NOTES.replace("IMAGE", EMPTY_BASE))
+
+    async def turn():
+        network = RunNetwork("tests-wiped")
+        await network.start()
+        place = Place(name="a", values={}, log=tmp_path / "a.log", folder=tmp_path)
+        target = ContainerTarget(descriptor.load(tmp_path / "notes.yaml", load()), place, network)
+
+        async def said(starts):
+            async with asyncio.timeout(20):
+                while place.log.read_text().count("found above") < starts:
+                    await asyncio.sleep(0.05)
+            return place.log.read_text().count("remembered")
+
+        try:
+            await target.start()
+            assert await said(1) == 0
+            await target.end(kill=True)
+            await target.again()
+            assert await said(2) == 1
+            await target.end(kill=True)
+            assert await target.forget()
+            await target.again()
+            assert await said(3) == 1
+        finally:
+            await target.stop()
             await network.close()
 
     asyncio.run(turn())

@@ -8,9 +8,11 @@ import pytest
 from tests.conftest import play_virtually
 
 from ackgap import history
+from ackgap.bus import BusError
 from ackgap.bus.link import LINK_FAULTS
-from ackgap.certify import Order, certify
+from ackgap.certify import Order, certify, recheck
 from ackgap.contract import load
+from ackgap.harness.blame import Exit
 from ackgap.harness.plan import make_plan, unable_for
 from ackgap.history import AckSeen, FaultChanged, GateSeen, ScenarioBegan, TargetChanged
 from ackgap.peers.worldservice import HURT
@@ -19,9 +21,11 @@ from ackgap.scenario import catalogue
 from ackgap.scenario.faults import FAULTS
 from ackgap.scenario.loader import ScenarioError, parse
 from ackgap.scenario.model import Setting
+from ackgap.target.inprocess import sees_wall_clock
 from ackgap.target.reference import reference
 from ackgap.target.spec import Attached, TargetSpec
-from ackgap_reference.gateway import build
+from ackgap_reference.faulty import CATALOGUE
+from ackgap_reference.gateway import Gateway, build
 
 BOTH = (
     Setting(resync_enforced=True, gap_timeout_ms=3000, default_timeout=True),
@@ -91,6 +95,96 @@ def test_a_pause_of_a_broker_that_answers_all_the_same_is_not_felt(monkeypatch, 
     report = asyncio.run(certify(order)).report
     assert [(s["verdict"], s["not_felt"]) for s in report["scenarios"]] == [("broken", ["broker_paused"])]
     assert report["exit_code"] != 0
+
+
+def test_a_step_of_the_clock_moves_no_timer_of_the_reference_and_convicts_one_that_measures_by_it(all_scenarios):
+    chosen = [s for s in all_scenarios if s.id == "flt-clock-steps-in-a-gap"]
+    right, wrong = (play_virtually(factory, chosen) for factory in (build, CATALOGUE["timers-by-wall-clock"]))
+    felt = [o.felt for o in right.history if isinstance(o, FaultChanged) and not o.active]
+    assert len(felt) == 1
+    assert felt[0] > 0
+    stamps = [json.loads(o.value)["data"]["ack_ts"] for o in right.history if isinstance(o, AckSeen)]
+    assert max(stamps) > "2026-01-01T00:10" > stamps[-1]  # it jumped ten minutes ahead, and back
+    verdicts = {r: f.verdict for r, f in right.judgement.findings.items() if f.exercised}
+    assert set(verdicts.values()) == {"pass"}
+    assert verdicts.keys() >= {"GAP-04", "GAP-05", "FLT-15"}
+    failed = {r for r, f in wrong.judgement.findings.items() if f.verdict == "fail"}
+    assert failed == {"GAP-04", "CFG-03"}  # stretched by the step back, cut short by the step ahead
+
+
+def test_a_core_that_never_looks_at_the_clock_has_not_felt_its_step(all_scenarios):
+    class Blind(Gateway):
+        def timestamp(self, now):
+            return "2026-01-01T00:00:00.000Z"
+
+    def blind(*, gap_timeout_ms, resync_enforced, seed):
+        told = build(gap_timeout_ms=gap_timeout_ms, resync_enforced=resync_enforced, seed=seed)
+        return Blind(rules=told.rules, seed=seed, constants=told.constants)
+
+    result = play_virtually(blind, [s for s in all_scenarios if s.id == "flt-clock-steps-in-a-gap"])
+    assert {f.not_felt for f in result.judgement.scenarios if ":" not in f.scenario} == {frozenset({"clock_stepped"})}
+
+
+@pytest.mark.parametrize("ms", [0, None, 86_400_001])
+def test_a_clock_steps_by_something(ms):
+    begin = {"begin": "clock_stepped"} | ({} if ms is None else {"ms": ms})
+    assert scenario({"fault": {"begin": "clock_stepped", "ms": -250}})
+    with pytest.raises(ScenarioError):
+        scenario({"fault": begin})
+    with pytest.raises(ScenarioError):
+        scenario({"fault": {"begin": "broker_slow", "ms": -250}})
+
+
+def test_the_clock_steps_only_for_a_core_that_has_one(tmp_path):
+    stepped = scenario({"fault": {"begin": "clock_stepped", "ms": 1000}})
+    core = TargetSpec(name="c", python="ackgap_reference.gateway:build")
+    assert sees_wall_clock(core)
+    assert unable_for(core, links=True, own_clock=True)(stepped) == ""
+    assert "no `wall_clock`" in unable_for(core, links=True)(stepped)
+    assert not sees_wall_clock(reference())
+    assert "host's" in unable_for(reference(), links=True)(stepped)
+
+
+TIMED = """
+id: my-slow-broker
+title: The fault ends by itself
+exercises: [FLT-01]
+steps:
+  - fault: {begin: broker_slow, ms: 20, for_ms: 200}
+  - deliver: [1, 2, 3, 4]
+  - wait: {acked: 4}
+  - wait: {ms: 400}
+  - settle: all
+"""
+
+
+def test_a_fault_that_cannot_be_ended_by_itself_breaks_its_scenario_with_the_words_of_the_error(monkeypatch, tmp_path):
+    async def refused(self):
+        raise BusError("the link did not answer")
+
+    monkeypatch.setattr("ackgap.bus.link.Link.end", refused)
+    (tmp_path / "timed.yaml").write_text(TIMED)
+    order = Order(
+        target="reference", profiles=("resilience",), scenarios=(str(tmp_path / "timed.yaml"),), out=tmp_path / "x"
+    )
+    document = asyncio.run(certify(order)).report
+    (row,) = document["scenarios"]
+    assert (row["verdict"], row["failure"]) == ("broken", "broker_slow could not be ended: the link did not answer")
+    assert row["duration_s"] < 3  # what would have come is not played
+    assert document["exit_code"] == Exit.KIT
+    assert any("the link did not answer" in note for note in document["notes"])
+    again, differences = recheck(tmp_path / "x" / "bundle.zip")
+    assert (again["scenarios"], differences) == (document["scenarios"], [])
+
+
+def test_a_broker_that_does_not_come_back_by_itself_ends_the_run_with_its_own_words(monkeypatch, tmp_path):
+    async def gone(self):
+        raise BusError("the broker could not be started again")
+
+    monkeypatch.setattr("ackgap.bus.embedded.EmbeddedBus.again", gone)
+    order = Order(target="reference", profiles=("resilience",), scenarios=("flt-broker-killed",), out=tmp_path / "x")
+    with pytest.raises(BusError, match="could not be started again"):
+        asyncio.run(certify(order))
 
 
 def test_scenarios_that_stand_alone_are_repeated_and_the_others_are_not():

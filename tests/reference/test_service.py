@@ -3,15 +3,17 @@
 import asyncio
 import json
 import random
+import time
 
 import psutil
 import pytest
+from confluent_kafka import Consumer
 
 from ackgap.peers.metrics import parse
 from ackgap.peers.relay import RelayClient, StalledClient
 from ackgap.scenario.generators.hostile import payload
 from ackgap_reference.service.settings import SettingsError, from_environment
-from tests.reference.running import KIND, plan, service_test
+from tests.reference.running import KIND, plan, running, service_test
 
 NEEDED = {"KAFKA_BROKERS": "h:9092", "WORLDSERVICE_URL": "http://h:1"}
 
@@ -65,6 +67,38 @@ def test_sigterm_ends_cleanly_and_a_restart_loses_nothing():
         assert it.acked("w")[-2:] == [2, 3]
 
     service_test(body)
+
+
+@pytest.mark.skipif(KIND != "embedded", reason="the mock knows no members by name")
+def test_one_that_is_fenced_by_another_of_its_name_comes_back():
+    """Its client does nothing any more after that; on a real broker its own ghost fences it after a long outage."""
+
+    async def turn():
+        async with running(GROUP_INSTANCE_ID="one") as it:
+            await it.deliver("w", 1)
+            await it.until(lambda: it.acked("w") == [1])
+            other = Consumer(
+                {"bootstrap.servers": it.bus.bootstrap, "group.id": "g", "group.instance.id": "one"}
+                | {"enable.auto.commit": False, "partition.assignment.strategy": "range"}
+            )
+            other.subscribe(["activation"])
+            try:
+                await asyncio.to_thread(polled_until, other, lambda: len(other.assignment()) == 4)
+                while (await it.get("/ready"))[0] == 200:
+                    await asyncio.sleep(0.05)
+                await it.deliver("w", 2)
+                await it.until(lambda: it.acked("w")[-1:] == [2], 20)
+            finally:
+                await asyncio.to_thread(other.close)
+
+    asyncio.run(turn())
+
+
+def polled_until(consumer, holds):
+    deadline = time.monotonic() + 15
+    while not holds():
+        assert time.monotonic() < deadline
+        consumer.poll(0.05)
 
 
 def test_a_relay_client_that_stands_still_delays_nobody():

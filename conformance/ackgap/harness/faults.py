@@ -38,6 +38,9 @@ class Faults:
     def __init__(self, instance: Instance) -> None:
         self.instance = instance
         self.active: dict[str, _Active] = {}
+        self.ending: set[asyncio.Task[None]] = set()  # those that end by themselves, and wait for it or are at it
+        self.failed: asyncio.Future[tuple[str, Exception]] = asyncio.get_running_loop().create_future()
+        """The fault that was to end by itself and could not be ended, and why: what is seen from then on says nothing."""
 
     async def change(self, step: ChangeFault) -> None:
         """Begin or end a fault. Raises BusError, TargetError or TemplateError."""
@@ -56,15 +59,19 @@ class Faults:
         return await active.felt()
 
     async def end_all(self) -> None:
-        """End what the scenario has left."""
+        """End what the scenario has left, and wait for what is just ending."""
         for name in list(self.active):
             await self._end(name)
+        if self.ending:
+            await asyncio.wait(self.ending)
 
     async def give_up(self) -> None:
         """Undo what would outlive the scenario, without a thought for the target: all is being taken down."""
+        for task in self.ending:
+            task.cancel()
+        if self.ending:
+            await asyncio.wait(self.ending)
         for active in self.active.values():
-            if active.timer is not None:
-                active.timer.cancel()
             with contextlib.suppress(Exception):
                 await active.drop()
         self.active.clear()
@@ -77,21 +84,27 @@ class Faults:
             self._tell(step, active=True)
         begin = {
             "gateway": self._gateway, "link": self._link, "group": self._group, "world": self._worlds,
-            "relay": self._relay, "broker": self._broker,
+            "relay": self._relay, "broker": self._broker, "clock": self._clock,
         }[scope]  # fmt: skip
         active = await begin(step)
         self.active[step.fault] = active
         if scope == "group":
             self._tell(step, active=True, detail=active.detail)
         if step.for_ms is not None:
-            active.timer = asyncio.create_task(self._end_later(step.fault, step.for_ms / 1000))
+            active.timer = asyncio.create_task(self._end_later(active, step.for_ms / 1000))
+            self.ending.add(active.timer)
+            active.timer.add_done_callback(self.ending.discard)
 
-    async def _end_later(self, fault: str, seconds: float) -> None:
+    async def _end_later(self, active: _Active, seconds: float) -> None:
         await asyncio.sleep(seconds)
-        active = self.active.get(fault)
-        if active is not None:
-            active.timer = None
-        await self._end(fault)
+        active.timer = None
+        try:
+            await self._end(active.step.fault)
+        except Exception as error:
+            with contextlib.suppress(Exception):
+                await active.drop()
+            if not self.failed.done():
+                self.failed.set_result((active.step.fault, error))
 
     async def _end(self, fault: str) -> None:
         active = self.active.pop(fault, None)
@@ -158,6 +171,9 @@ class Faults:
 
         words = f"{'stands still' if paused else 'is gone'}: {gone}; answers nobody: {silent}"
         return _Active(step, _constant(int(gone and silent)), back, back if paused else _nothing, detail=words)
+
+    async def _clock(self, step: ChangeFault) -> _Active:
+        raise BusError(f"the fault {step.fault} exists in virtual time only: the clock of a service is not the kit's")
 
     async def _group(self, step: ChangeFault) -> _Active:
         instance = self.instance

@@ -141,10 +141,13 @@ def fits(scenario: Scenario, setting: Setting) -> bool:
     return scenario.applies_to in {"any", flag} and scenario.timeout in {"any", timeout}
 
 
-def unable_for(spec: TargetSpec, *, links: bool, own_broker: bool = True) -> Callable[[Scenario], str]:
+def unable_for(
+    spec: TargetSpec, *, links: bool, own_broker: bool = True, own_clock: bool = False
+) -> Callable[[Scenario], str]:
     """Why a scenario's faults cannot be brought about with a target, or "".
 
     `links`: whether the kit has its proxy. `own_broker`: whether the broker belongs to the run and can be killed.
+    `own_clock`: whether the target sees a wall clock of the kit's.
     """
 
     def why(scenario: Scenario) -> str:
@@ -156,11 +159,19 @@ def unable_for(spec: TargetSpec, *, links: bool, own_broker: bool = True) -> Cal
                 return f"needs {name}, and the embedded broker's binary is not built here"
             if scope == "broker" and not own_broker:
                 return f"needs {name}, and the broker is not one of the kit's own that can be started again"
+            if scope == "clock" and not own_clock:
+                return f"needs {name}, and {_clock_of(spec)}"
             if scope == "group" and not spec.python and not _names_group(spec):
                 return f"needs {name}, and the descriptor does not pass {{bus.group}} on to the target"
         return ""
 
     return why
+
+
+def _clock_of(spec: TargetSpec) -> str:
+    if spec.kind == "python":
+        return "the core has no `wall_clock` that the kit could put its own in"
+    return "the clock of a service is its host's: a `python` target sees one of the kit's in virtual time"
 
 
 def _names_group(spec: TargetSpec) -> bool:

@@ -23,6 +23,7 @@ from ackgap.history import (
     WaitExpired,
 )  # fmt: skip
 from ackgap.peers.relay import StalledClient
+from ackgap.scenario.faults import FAULTS
 from ackgap.scenario.model import (
     AwaitAck,
     AwaitFelt,
@@ -54,6 +55,7 @@ class Played:
     worlds: tuple[str, ...]
     duration_s: float
     complete: bool
+    failure: str = ""  # what the kit could not do as the scenario wants it
 
 
 def cut_off(cast: Cast, instance: Instance) -> Played:
@@ -83,19 +85,10 @@ class RealPlayer:
         self._see(ScenarioBegan(t=began, instance=instance.name, scenario=cast.scenario.id, worlds=cast.worlds))
         for world in cast.worlds:
             instance.on_ack[world] = self._acked
-        complete = False
+        complete, failure = False, ""
         try:
-            player = play(cast)
-            result: bool | None = None
-            while True:
-                try:
-                    action = player.send(result)
-                except StopIteration:
-                    break
-                result = await self._do(action)
-            await self.faults.end_all()
-            await asyncio.gather(*self.asking)
-            complete = True
+            failure = await self._unless_failed(asyncio.create_task(self._play()))
+            complete = not failure
         finally:
             await asyncio.shield(self.faults.give_up())
             for task in self.asking:
@@ -106,13 +99,47 @@ class RealPlayer:
                 instance.on_ack.pop(world, None)
             self._see(
                 ScenarioEnded(
-                    t=self.recorder.now(), instance=instance.name, scenario=cast.scenario.id, complete=complete
+                    t=self.recorder.now(), instance=instance.name, scenario=cast.scenario.id, complete=complete,
+                    detail=failure,
                 )
-            )
+            )  # fmt: skip
         seconds = (self.recorder.now() - began) / 1e9
         return Played(
-            scenario=cast.scenario.id, instance=instance.name, worlds=cast.worlds, duration_s=seconds, complete=complete
-        )
+            scenario=cast.scenario.id, instance=instance.name, worlds=cast.worlds, duration_s=seconds, complete=complete,
+            failure=failure,
+        )  # fmt: skip
+
+    async def _play(self) -> None:
+        player = play(self.cast)
+        result: bool | None = None
+        while True:
+            try:
+                action = player.send(result)
+            except StopIteration:
+                break
+            result = await self._do(action)
+        await self.faults.end_all()
+        await asyncio.gather(*self.asking)
+
+    async def _unless_failed(self, playing: "asyncio.Task[None]") -> str:
+        """Play until a fault fails that was to end by itself. Returns what went wrong, or "".
+
+        Raises what a step would have raised if target or broker did not come back: nothing more can be played then.
+        """
+        failed = self.faults.failed
+        try:
+            ends: set[asyncio.Future[Any]] = {playing, failed}
+            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+            if not failed.done():
+                await playing
+                return ""
+        finally:
+            playing.cancel()
+            await asyncio.gather(playing, return_exceptions=True)
+        fault, error = failed.result()
+        if FAULTS[fault].scope in {"gateway", "broker"}:
+            raise error
+        return f"{fault} could not be ended: {error or type(error).__name__}"
 
     async def _do(self, action: Any) -> bool | None:
         instance = self.instance

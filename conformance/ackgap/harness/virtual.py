@@ -55,6 +55,7 @@ from ackgap.target.core import CoreFactory, Effect, GatewayCore
 
 MS = 1_000_000
 KEPT_BODY = 65536
+WALL_BEGAN = 1_767_225_600 * 1000 * MS  # the wall clock at the start of every run: 2026-01-01
 TAIL_MS = 1000  # after its end a scenario is followed for this long: what a target owes may come late
 
 
@@ -151,9 +152,16 @@ class PlayedCore:
 
     def _new_core(self) -> GatewayCore:
         run = self.run_
-        return run.factory(
+        core = run.factory(
             gap_timeout_ms=run.setting.gap_timeout_ms, resync_enforced=run.setting.resync_enforced, seed=run.seed
         )
+        if hasattr(core, "wall_clock"):
+            core.wall_clock = self._wall_clock
+        return core
+
+    def _wall_clock(self) -> int:
+        """The time of day, ns since 1970, as the host of the core shows it."""
+        return WALL_BEGAN + self.now + self.surroundings.stepped_ns()
 
     # --- driving -----------------------------------------------------------------------------------------------
 

@@ -11,6 +11,7 @@ from ackgap.scenario.model import ChangeFault
 if TYPE_CHECKING:
     from ackgap.harness.virtual import PlayedCore
 
+NS_PER_MS = 1_000_000
 SLOW_MS = 150
 LATE_MS = 400
 DOWN = ("gateway_killed", "gateway_terminated", "gateway_wiped")
@@ -38,6 +39,12 @@ class VirtualFaults:
     def answers(self) -> bool:
         """Whether the core can be asked anything."""
         return not self._any(*DOWN, "gateway_stopped")
+
+    def stepped_ns(self) -> int:
+        """By how much the wall clock is away from the time that has passed; asked by a core that looks at it."""
+        step = self.active.get("clock_stepped")
+        self._feel("clock_stepped")
+        return (step.ms or 0) * NS_PER_MS if step is not None else 0
 
     def next_timer(self) -> int | None:
         """The core's next timer, if it lives and runs."""

@@ -21,6 +21,7 @@ from ackgap.oracle.reading import Activation, Invalid
 WINDOW = 4096  # sequences kept below the ACKed prefix, for duplicates and repeated ACKs that come late
 LOG = 60  # observations kept per world, to be quoted as evidence
 NS_PER_MS = 1_000_000
+EXCUSES_NOTHING = frozenset({"clock_stepped"})  # a step of the wall clock moves no timer and loses nothing
 BROKER_AWAY = frozenset({"broker_paused", "broker_killed"})
 SIGHT_NS = 5_000 * NS_PER_MS  # in which a reader has found the broker again
 
@@ -293,12 +294,12 @@ class Instance:
 
     def disturbed_since(self, t: int) -> bool:
         """Whether a fault of the whole target was there at `t` or later."""
-        return any(span.end is None or span.end >= t for span in self.spans)
+        return any(span.end is None or span.end >= t for span in self.spans if span.fault not in EXCUSES_NOTHING)
 
     @property
     def disturbed(self) -> bool:
         """Whether a fault of the whole target is there now."""
-        return any(span.end is None for span in self.spans)
+        return any(span.end is None for span in self.spans if span.fault not in EXCUSES_NOTHING)
 
     @property
     def undisturbed_from(self) -> int:

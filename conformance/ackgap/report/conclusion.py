@@ -21,6 +21,7 @@ class PlayedScenario:
     must_exercise: tuple[str, ...]
     duration_s: float
     complete: bool
+    failure: str = ""  # what the kit could not do as the scenario wants it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,6 +96,7 @@ def conclude(
         for s in scenarios
         if s["not_felt"]
     ]
+    notes += [f"scenario {s['id']} ({s['setting']}) is broken: {s['failure']}" for s in scenarios if s["failure"]]
     notes += [f"{row['id']} is {row['reason']}" for row in rows if row["verdict"] == "waived"]
     notes += [f"waiver for {w.requirement} ({w.reason}) is not needed any more: take it out" for w in stale]
     return Conclusion(
@@ -189,7 +191,9 @@ def _scenarios(judgement: Judgement, played: Sequence[PlayedScenario]) -> list[d
         missing = sorted((set(scenario.must_exercise) & observable) - exercised - excused)
         not_felt = sorted(found.not_felt) if found else []
         broken = (missing and not excused) or not_felt
-        verdict = "aborted" if not scenario.complete else "broken" if broken else "ok"
+        verdict = "ok" if scenario.complete and not broken else "broken"
+        if not scenario.complete and not scenario.failure:
+            verdict = "aborted"
         rows.append(
             {
                 "id": scenario.id,
@@ -201,6 +205,7 @@ def _scenarios(judgement: Judgement, played: Sequence[PlayedScenario]) -> list[d
                 "must_exercise": sorted(scenario.must_exercise),
                 "missing": missing,
                 "not_felt": not_felt,
+                "failure": scenario.failure,
             }
         )
     return rows

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal
 
-Scope = Literal["world", "relay", "gateway", "link", "group", "broker"]
+Scope = Literal["world", "relay", "gateway", "link", "group", "broker", "clock"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FaultKind:
     """One fault. `scope`: some worlds' WorldService, further relay clients, the whole target, its link to the brokers,
-    its consumer group, or the broker itself and so everybody."""
+    its consumer group, the broker itself and so everybody, or the wall clock that the target sees."""
 
     name: str
     scope: Scope
@@ -24,7 +24,7 @@ class FaultKind:
     @property
     def alone(self) -> bool:
         """Whether it hurts the whole target, so that its scenario needs an instance to itself."""
-        return self.scope in {"gateway", "link", "group", "broker"}
+        return self.scope in {"gateway", "link", "group", "broker", "clock"}
 
 
 _KINDS: tuple[tuple[str, Scope, str], ...] = (
@@ -44,6 +44,11 @@ _KINDS: tuple[tuple[str, Scope, str], ...] = (
     ("acks_late", "link", "each ACK reaches the broker `ms` later"),
     ("acks_held", "link", "no ACK reaches the broker until the end, as with a full topic"),
     ("group_rebalanced", "group", "further members join the Gateway's consumer group, and leave at the end"),
+    (
+        "clock_stepped",
+        "clock",
+        "the wall clock of the Gateway's host jumps by `ms`, and back at the end; virtual time only",
+    ),
     ("worldservice_down", "world", "connections to the WorldService break without an answer"),
     ("worldservice_hung", "world", "the WorldService takes requests and never answers"),
     ("worldservice_slow", "world", "each answer of the WorldService takes `ms` longer"),

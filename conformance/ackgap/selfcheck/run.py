@@ -69,12 +69,14 @@ def _as_services(order: Order, contract: Contract, virtual: list[Trial], pages: 
     in all scenarios that kill a faulty one soonest (in the whole suite if no faulty one is run)."""
     faulty = catalogue()
     mine = {
-        t.name: chosen(t, (faulty[t.name].requirement, *faulty[t.name].also)) for t in virtual if t.kind == "faulty"
+        t.name: chosen(t, (faulty[t.name].requirement, *faulty[t.name].also))
+        for t in virtual
+        if t.kind == "faulty" and not faulty[t.name].core_only
     }
     sharp = tuple({(k.scenario, k.setting): k for kills in mine.values() for k in kills[:1]}.values())
     jobs = []
     for trial in virtual:
-        kills = sharp if trial.kind == "strange" else mine[trial.name]
+        kills = sharp if trial.kind == "strange" else mine.get(trial.name, ())
         if trial.kind == "faulty" and not kills:
             continue
         jobs.append(Job(kind=trial.kind, name=trial.name, service=True, kills=kills, seed=order.seed))

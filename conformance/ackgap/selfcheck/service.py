@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ackgap import history
 from ackgap.contract import Contract, load
-from ackgap.harness.plan import Plan, make_plan, settings_of
+from ackgap.harness.plan import Plan, make_plan, settings_of, unable_for
 from ackgap.harness.run import RunResult, run_real
 from ackgap.harness.surroundings import Surroundings
 from ackgap.report.conclusion import PlayedScenario, Question, conclude
@@ -35,8 +35,11 @@ def chosen(trial: Trial, requirements: Iterable[str]) -> tuple[Kill, ...]:
 
 def measured(contract: Contract, requirement: str) -> tuple[Kill, ...]:
     """The scenarios for what shows only on a metrics page, which nothing in virtual time has."""
-    settings = settings_of(find(f"{PREFIX}re-acks"), contract.constants, gap_timeout_ms=None)
-    plan = make_plan(catalogue.scenarios(contract), settings, run_id="selfcheck", seed=1)
+    spec = find(f"{PREFIX}re-acks")
+    settings = settings_of(spec, contract.constants, gap_timeout_ms=None)
+    plan = make_plan(
+        catalogue.scenarios(contract), settings, run_id="selfcheck", seed=1, unable=unable_for(spec, links=True)
+    )
     return tuple(
         Kill(requirement=requirement, scenario=cast.scenario.id, setting=planned.setting.name, after_ms=0, deliveries=0)
         for planned in plan.instances
@@ -49,8 +52,15 @@ def plan_for(contract: Contract, kills: Sequence[Kill], *, seed: int) -> Plan:
     """Those scenarios in those settings; all in all settings if none are named."""
     wanted = {(k.scenario, k.setting) for k in kills}
     run_id = uuid.uuid4().hex[:8]
-    settings = settings_of(find(f"{PREFIX}re-acks"), contract.constants, gap_timeout_ms=None)
-    plan = make_plan(catalogue.scenarios(contract, seed=seed), settings, run_id=run_id, seed=seed)
+    spec = find(f"{PREFIX}re-acks")
+    settings = settings_of(spec, contract.constants, gap_timeout_ms=None)
+    plan = make_plan(
+        catalogue.scenarios(contract, seed=seed),
+        settings,
+        run_id=run_id,
+        seed=seed,
+        unable=unable_for(spec, links=True),
+    )
     if not wanted:
         return plan
     instances = []
@@ -107,7 +117,7 @@ def _played(plan: Plan, result: RunResult) -> list[PlayedScenario]:
     return [
         PlayedScenario(
             id=p.scenario, setting=p.instance, world_id=p.worlds[0], must_exercise=exercises[p.scenario],
-            duration_s=p.duration_s, complete=p.complete,
+            duration_s=p.duration_s, complete=p.complete, failure=p.failure,
         )
         for p in result.played
     ]  # fmt: skip

@@ -50,7 +50,7 @@ def run_one(job: Job) -> Trial:
     if job.service:
         return run_service(job.kind, job.name, job.kills, seed=job.seed)
     factory = (catalogue() if job.kind == "faulty" else strange_catalogue())[job.name]
-    faults = job.kind == "strange" or factory.requirement.startswith(FAULT_GROUPS)
+    faults = job.kind == "strange" or factory.core_only or factory.requirement.startswith(FAULT_GROUPS)
     plan = _plan(job.seed, faults)
     trial = VirtualTrial(name=job.name, kind=job.kind, factory=factory, plan=plan, seed=job.seed)
     done = trial.run(silenced=job.silenced)

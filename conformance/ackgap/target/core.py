@@ -79,6 +79,9 @@ Effect = PublishAck | HttpGet | Relay | Commit
 class GatewayCore(Protocol):
     """A Gateway without I/O. Times are ns of one monotonic clock; all calls come from one thread, in time order.
 
+    A core that wants to know the time of day has an attribute `wall_clock`. The harness puts a callable there, without
+    arguments, that returns ns since 1970 and may jump at any moment, forth or back, as the clock of any host does.
+
     A core may have a method `decides_by()` besides: any plain data that its further decisions depend on. `ackgap explore`
     compares cores by it; without it, by everything they hold.
     """

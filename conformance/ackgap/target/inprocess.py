@@ -42,6 +42,23 @@ def core_factory(spec: TargetSpec, constants: Constants | None = None) -> CoreFa
     return factory
 
 
+def sees_wall_clock(spec: TargetSpec) -> bool:
+    """Whether a target is a core that looks at a wall clock, which the kit puts there; see `ackgap.target.core`.
+
+    Raises TargetError.
+    """
+    if not spec.python:
+        return False
+    try:
+        return hasattr(core_factory(spec)(gap_timeout_ms=1000, resync_enforced=True, seed=1), "wall_clock")
+    except TargetError:
+        raise
+    except Exception as error:
+        raise TargetError(
+            f"target {spec.name} could not be built: {type(error).__name__}: {error}", log=said_by(error)
+        ) from error
+
+
 def said_by(error: BaseException) -> str:
     """The end of a traceback."""
     lines = "".join(traceback.format_exception(error)).rstrip().splitlines()

@@ -98,6 +98,28 @@ class DedupWindow(Gateway):
         return after, effects
 
 
+class TimersByWallClock(Gateway):
+    """Reckons when its timers are due by the time of day, which jumps."""
+
+    ahead = 0  # of the time that the core is told, when it last looked
+
+    def transition(self, state: State, given: stream.Input, now: int) -> stream.Outcome:
+        if not isinstance(given, stream.TimerRanOut):  # which comes from `tick`, by the wall clock already
+            now = self._time_of_day(now)
+        return super().transition(state, given, now)
+
+    def tick(self, now: int) -> list[Effect]:
+        return super().tick(self._time_of_day(now))
+
+    def next_timer(self) -> int | None:
+        due = super().next_timer()
+        return None if due is None else due - self.ahead
+
+    def _time_of_day(self, now: int) -> int:
+        self.ahead = self.wall_clock() - now if self.wall_clock is not None else 0
+        return now + self.ahead
+
+
 class TimerOwnsBuffer(_CountsGaps):
     """Cancelling the first timer of a stream throws away what waits behind it, too."""
 
@@ -318,6 +340,13 @@ FAULTY = (
         sentence="The end of one gap cancels the timers of all others.",
         requirement="GAP-04",
         gateway=OneTimerForAll,
+    ),
+    Faulty(
+        name="timers-by-wall-clock",
+        sentence="Measures its gap timeout by the time of day: a step of the clock cuts it short or stretches it.",
+        requirement="GAP-04",
+        gateway=TimersByWallClock,
+        core_only=True,
     ),
     Faulty(
         name="timer-per-event",

@@ -9,7 +9,6 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import Any
 
 from confluent_kafka import Message
@@ -49,7 +48,7 @@ class GatewayService:
         if settings.buffer_limit != BUFFER_LIMIT:
             self.core.rules = replace(self.core.rules, buffer_limit=settings.buffer_limit)
         self.core.enveloped = settings.wire_form == "enveloped"
-        self.core.timestamp = _wall_clock
+        self.core.wall_clock = time.time_ns
         self.core.observe_ack = self._ack_begins
         self.metrics: Metrics = getattr(self.core, "metrics_type", Metrics)(settings.constants.ack_latency_metric)
         self.relay = RelayHub(self.metrics, self._client_left)
@@ -237,7 +236,3 @@ class GatewayService:
         if due is not None and not self.stopping:
             pause = max(0.0, (due - time.monotonic_ns()) / 1e9)
             self.timer = self.loop.call_later(pause, self._tick)
-
-
-def _wall_clock(now: int) -> str:
-    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -17,6 +17,8 @@ BATCH = 500
 MOST_WAITING = 20_000  # records handed over and not processed yet; beyond it reading pauses
 COMMIT_EVERY_S = 0.25
 QUESTION_TIMEOUT_S = 5.0
+AGAIN_S = (0.5, 30.0)  # the first and the longest pause before a consumer that its client gave up is made anew
+SOUND_S = 60.0  # one that has lived so long was sound: the next pause is the first again
 Handler = Callable[[list[Message]], None]
 
 
@@ -25,6 +27,9 @@ class ActivationConsumer:
 
     `on_assigned` is told of the partitions and what the group has committed of each (of none once they are taken away),
     `on_caught_up` when all of them were read to their end; both in their place among the batches.
+
+    What cannot be mended by waiting ends a consumer of librdkafka for good: a member that is known by name and was forgotten
+    by the group, after an outage longer than its session, is fenced by its own ghost. Then another consumer takes its place.
     """
 
     def __init__(
@@ -39,25 +44,13 @@ class ActivationConsumer:
         self.topic, self.loop, self.on_batch = settings.activation_topic, loop, on_batch
         self.on_assigned, self.on_caught_up = on_assigned, on_caught_up
         self.on_revoked: Callable[[list[int]], None] | None = None
-        known = {"group.instance.id": settings.group_instance_id} if settings.group_instance_id else {}
-        self.consumer = Consumer(
-            {
-                "bootstrap.servers": settings.kafka_brokers,
-                "group.id": settings.group_id,
-                "enable.auto.commit": False,
-                "enable.auto.offset.store": False,
-                "enable.partition.eof": True,
-                "auto.offset.reset": "earliest",
-                "fetch.wait.max.ms": 20,
-                "session.timeout.ms": 10_000,
-                "partition.assignment.strategy": "range",
-                "broker.address.family": "v4",
-                "log_level": 3,
-                **known,  # a member that is known by name comes back at once, without waiting for its ghost to time out
-            },
-            logger=client_log,
-        )
+        self.settings = settings
+        self.consumer = self._made()
+        self.made_at = time.monotonic()
+        self.pause_s = AGAIN_S[0]
+        self.broken = ""  # why the client has given the consumer up
         self.assigned = False
+        self.held: list[int] = []  # the partitions assigned
         self.fresh: list[TopicPartition] | None = None  # assigned a moment ago, not told yet
         self.behind: dict[int, int | None] = {}  # partitions not read to their end yet, and where that was
         self.stopping = threading.Event()
@@ -68,7 +61,7 @@ class ActivationConsumer:
 
     def start(self) -> None:
         """Join the group and begin to read."""
-        self.consumer.subscribe([self.topic], on_assign=self._assigned, on_revoke=self._revoked)
+        self._subscribe()
         self.thread.start()
 
     def commit(self, partition: int, offset: int) -> None:
@@ -85,20 +78,72 @@ class ActivationConsumer:
         self.stopping.set()
         await asyncio.to_thread(self.thread.join, 10.0)
 
+    # --- the consumer of the client ----------------------------------------------------------------------------
+
+    def _made(self) -> Consumer:
+        settings = self.settings
+        known = {"group.instance.id": settings.group_instance_id} if settings.group_instance_id else {}
+        return Consumer(
+            {
+                "bootstrap.servers": settings.kafka_brokers,
+                "group.id": settings.group_id,
+                "enable.auto.commit": False,
+                "enable.auto.offset.store": False,
+                "enable.partition.eof": True,
+                "auto.offset.reset": "earliest",
+                "fetch.wait.max.ms": 20,
+                "session.timeout.ms": 10_000,
+                "partition.assignment.strategy": "range",
+                "broker.address.family": "v4",
+                "log_level": 3,
+                **known,  # a member that is known by name comes back at once, without waiting for its ghost to time out
+            },
+            logger=client_log,
+        )
+
+    def _subscribe(self) -> None:
+        self.consumer.subscribe([self.topic], on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._lost)
+
+    def _made_anew(self) -> None:
+        """Put another consumer in the place of one that the client has given up; soon, but not again and again."""
+        if time.monotonic() - self.made_at > SOUND_S:
+            self.pause_s = AGAIN_S[0]
+        log.error("the consumer is made anew", extra={"reason": self.broken, "pause_s": self.pause_s})
+        self.consumer.close()
+        if self.assigned:
+            self._gone()
+        self.stopping.wait(self.pause_s)
+        self.pause_s = min(2 * self.pause_s, AGAIN_S[1])
+        self.consumer, self.broken, self.made_at = self._made(), "", time.monotonic()
+        self._subscribe()
+
     def _assigned(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         log.info("assigned", extra={"partitions": [p.partition for p in partitions]})
-        self.assigned, self.fresh = True, partitions
+        self.assigned, self.fresh, self.held = True, partitions, [p.partition for p in partitions]
 
     def _revoked(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         self._write_commits(asynchronous=False)
+        self._gone()
+
+    def _lost(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        """The group goes on without us: a commit would be refused, or undo that of another member."""
+        self._gone()
+
+    def _gone(self) -> None:
+        partitions, self.held = self.held, []
         self.assigned, self.fresh = False, None
         if self.on_revoked is not None and not self.stopping.is_set():
-            self.loop.call_soon_threadsafe(self.on_revoked, [p.partition for p in partitions])
+            self.loop.call_soon_threadsafe(self.on_revoked, partitions)
         self.loop.call_soon_threadsafe(self.on_assigned, {})
+
+    # --- reading -----------------------------------------------------------------------------------------------
 
     def _run(self) -> None:
         written = time.monotonic()
         while not self.stopping.is_set():
+            if self.broken:
+                self._made_anew()
+                continue
             if self.waiting > MOST_WAITING:
                 self.stopping.wait(0.02)
                 continue
@@ -119,8 +164,11 @@ class ActivationConsumer:
         self.consumer.close()
 
     def _write_commits(self, *, asynchronous: bool) -> None:
+        if not self.assigned or self.fresh is not None:
+            return  # nobody's business now; kept until it is known what others have committed meanwhile
         with self.turn:
-            commits, self.commits = self.commits, {}
+            commits = {p: o for p, o in self.commits.items() if p in self.held}
+            self.commits = {p: o for p, o in self.commits.items() if p not in commits}
         if not commits:
             return
         offsets = [TopicPartition(self.topic, p, o) for p, o in commits.items()]
@@ -131,6 +179,7 @@ class ActivationConsumer:
                 self.consumer.commit(offsets=offsets, asynchronous=False)
         except KafkaException as error:
             log.warning("commit failed; it is tried again", extra={"error": str(error)})
+            self._broken_by(error.args[0])
             with self.turn:
                 self.commits = {**commits, **self.commits}
 
@@ -143,6 +192,8 @@ class ActivationConsumer:
             committed.update((p.partition, p.offset) for p in self.consumer.committed(partitions, QUESTION_TIMEOUT_S))
         except KafkaException as error:
             log.warning("committed offsets unknown", extra={"error": str(error)})
+        with self.turn:  # what others have done meanwhile is not undone
+            self.commits = {p: o for p, o in self.commits.items() if o > committed.get(p, o)}
         self.loop.call_soon_threadsafe(self.on_assigned, committed)
 
     def _end(self, partition: TopicPartition) -> int | None:
@@ -157,6 +208,7 @@ class ActivationConsumer:
         error, partition = message.error(), message.partition() or 0
         if error is not None and error.code() != KafkaError._PARTITION_EOF:
             log.warning("read error", extra={"error": error.str()})
+            self._broken_by(error)
         elif partition in self.behind:
             end = self.behind[partition]
             if error is None and (end is None or (message.offset() or 0) + 1 < end):
@@ -164,6 +216,11 @@ class ActivationConsumer:
             del self.behind[partition]
             if not self.behind:
                 self.loop.call_soon_threadsafe(self.on_caught_up)
+
+    def _broken_by(self, error: KafkaError) -> None:
+        """Note an error after which the client does nothing any more."""
+        if error.fatal() or error.code() == KafkaError._FATAL:
+            self.broken = error.str()
 
 
 class RecordProducer:
