@@ -1,0 +1,115 @@
+"""How the reference Gateway plays each scenario, and whether another core does just the same.
+
+In virtual time the driver does nothing but what the core's answers make it do. A core that answers every call as the
+reference did is driven alike and leaves the same history, so its scenario need not be played and judged again.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from operator import attrgetter
+from typing import Any
+
+from ackgap.harness.virtual import VirtualRun
+from ackgap.history import Observation
+from ackgap.scenario.model import Cast, Setting
+from ackgap.selfcheck.precedents import Outcome, Precedents
+from ackgap.target.core import CoreFactory
+
+BUILD = "build"  # the call that makes a fresh core
+ABSENT = object()  # the answer of a core that does not have what it is asked for
+# What the driver takes from each kind of effect.
+TAKEN: dict[str, Callable[[Any], Any]] = {
+    "publish_ack": attrgetter("kind", "token", "key", "value"),
+    "http_get": attrgetter("kind", "token", "path"),
+    "relay": attrgetter("kind", "frame"),
+    "commit": attrgetter("kind", "offset"),
+}
+Call = tuple[str, tuple[Any, ...], dict[str, Any], Any]  # name, what is given by place and by name, what was answered
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rehearsal:
+    """The reference in one scenario: what came before, every call with its answer, and what the judge found."""
+
+    head: tuple[Observation, ...]
+    calls: tuple[Call, ...]
+    outcome: Outcome
+
+    def like(self, factory: CoreFactory) -> bool:
+        """Whether a fresh core of this factory answers every call in the same way."""
+        core: Any = None
+        for name, given, named, expected in self.calls:
+            if name == BUILD:
+                core = factory(**named)
+                continue
+            method = getattr(core, name, None)
+            if method is None or expected is ABSENT:
+                if method is not None or expected is not ABSENT:
+                    return False
+            elif said(name, method(*given, **named)) != expected:
+                return False
+        return True
+
+
+class Rehearsals:
+    """Rehearsals of one reference by setting and scenario, made when they are asked for first."""
+
+    def __init__(self, reference: CoreFactory, precedents: Precedents, *, seed: int) -> None:
+        self.reference, self.precedents, self.seed = reference, precedents, seed
+        self.known: dict[tuple[Setting, str], Rehearsal] = {}
+
+    def of(self, setting: Setting, cast: Cast) -> Rehearsal:
+        """The rehearsal of a scenario. One is made per set of worlds."""
+        key = (setting, cast.worlds[0])
+        found = self.known.get(key)
+        if found is None:
+            found = self.known[key] = self._rehearse(setting, cast)
+        return found
+
+    def _rehearse(self, setting: Setting, cast: Cast) -> Rehearsal:
+        history: list[Observation] = []
+        calls: list[Call] = []
+
+        def build(**named: Any) -> Any:
+            calls.append((BUILD, (), named, None))
+            return Noted(self.reference(**named), calls)
+
+        run = VirtualRun(factory=build, setting=setting, sink=history.append, seed=self.seed)
+        run.begin()
+        head = tuple(history)
+        calls.clear()
+        run.play(cast)
+        return Rehearsal(head=head, calls=tuple(calls), outcome=self.precedents.outcome(history))
+
+
+class Noted:
+    """A core that notes what it is asked for and what it answers, also where it lacks what was asked for."""
+
+    def __init__(self, core: Any, calls: list[Call]) -> None:
+        self._core, self._calls = core, calls
+
+    def __getattr__(self, name: str) -> Any:
+        method = getattr(self._core, name, None)
+        if method is None:
+            self._calls.append((name, (), {}, ABSENT))
+            raise AttributeError(name)
+
+        def asked(*given: Any, **named: Any) -> Any:
+            answer = method(*given, **named)
+            self._calls.append((name, given, named, said(name, answer)))
+            return answer
+
+        return asked
+
+
+def said(name: str, answer: Any) -> Any:
+    """All of an answer that can make a difference to the driver or to the history."""
+    if name == "next_timer":
+        return type(answer), answer
+    if name == "gate":
+        return answer.get("state"), str(dict(answer))
+    return _effects(answer)
+
+
+def _effects(answer: Iterable[Any]) -> tuple[Any, ...]:
+    return tuple(TAKEN[effect.kind](effect) if effect.kind in TAKEN else effect.kind for effect in answer)
