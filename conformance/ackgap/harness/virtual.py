@@ -83,6 +83,13 @@ class VirtualRun:
 
     def run(self, casts: Iterable[Cast]) -> int:
         """Play every scenario. Returns the virtual time spent, ns."""
+        self.begin()
+        for cast in casts:
+            self.play(cast)
+        return self.now
+
+    def begin(self) -> None:
+        """Record what comes before all scenarios: the instance, and how quick its core is."""
         instance, late = self.setting.name, self.latencies
         self.sink(
             InstanceStarted(
@@ -99,12 +106,13 @@ class VirtualRun:
                 settle_ms=self.settle_ms,
             )
         )  # fmt: skip
-        for cast in casts:
-            played = PlayedCore(self, cast)
-            played.run()
-            self.now = played.now + MS
-            self.calls += played.calls
-        return self.now
+
+    def play(self, cast: Cast) -> None:
+        """Play one scenario from `now` on."""
+        played = PlayedCore(self, cast)
+        played.run()
+        self.now = played.now + MS
+        self.calls += played.calls
 
     def _measured(self) -> tuple[float, float]:
         """How long a fresh core takes from the arrival of an event to its ACK and to its frame, at most, ms."""

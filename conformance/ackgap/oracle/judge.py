@@ -36,7 +36,7 @@ from ackgap.oracle.bench import Bench
 from ackgap.oracle.checks import Checks
 from ackgap.oracle.facts import NS_PER_MS, Instance, Span, World
 from ackgap.oracle.groups import MONITORS
-from ackgap.oracle.ledger import Finding, Row, ScenarioFinding, verdict_of
+from ackgap.oracle.ledger import Finding, Ledger, Row, ScenarioFinding, verdict_of
 from ackgap.oracle.monitor import Monitor
 from ackgap.oracle.ws_judge import WorldServiceJudge
 
@@ -86,32 +86,15 @@ class Judge:
 
     def finish(self) -> Judgement:
         """Judge what only the end can show, and give all verdicts."""
+        self.close()
+        offered = frozenset[str]().union(*(i.tiers for i in self.bench.instances.values()))
+        return judgement_of(self.bench.contract, self.bench.ledger, offered)
+
+    def close(self) -> None:
+        """Judge what only the end can show: the ledger is complete then."""
         for monitor in self.monitors:
             monitor.at_finish()
         self.bench.settle_suspicions()
-        findings = {
-            requirement.id: self._finding(requirement.id, requirement.tiers)
-            for requirement in self.bench.contract.requirements.values()
-            if requirement.status == "active" and requirement.role == "gateway"
-        }
-        return Judgement(findings=findings, scenarios=tuple(self.bench.ledger.scenario_findings()))
-
-    # --- verdicts ----------------------------------------------------------------------------------------------
-
-    def _finding(self, requirement: str, tiers: tuple[str, ...]) -> Finding:
-        row = self.bench.ledger.rows.get(requirement, Row())
-        offered = frozenset[str]().union(*(i.tiers for i in self.bench.instances.values()))
-        usable = [tier for tier in TIER_STRENGTH if tier in offered and tier in tiers]
-        verdict, reason = verdict_of(row, usable, tiers)
-        return Finding(
-            requirement=requirement,
-            verdict=verdict,
-            exercised=row.exercised,
-            convictions=row.convictions,
-            tier=usable[-1] if usable else "",
-            reason=reason,
-            evidence=tuple(row.evidence or row.doubt_evidence),
-        )
 
     # --- who is concerned --------------------------------------------------------------------------------------
 
@@ -242,6 +225,31 @@ def _span(spans: list[Span], o: FaultChanged) -> None:
     for span in spans:
         if span.fault == o.fault and span.end is None:
             span.end = o.t
+
+
+def judgement_of(contract: Contract, ledger: Ledger, offered: frozenset[str]) -> Judgement:
+    """The verdicts on the Gateway of a complete ledger; `offered` are the tiers of its target."""
+    findings = {
+        requirement.id: _finding(requirement.id, requirement.tiers, ledger, offered)
+        for requirement in contract.requirements.values()
+        if requirement.status == "active" and requirement.role == "gateway"
+    }
+    return Judgement(findings=findings, scenarios=tuple(ledger.scenario_findings()))
+
+
+def _finding(requirement: str, tiers: tuple[str, ...], ledger: Ledger, offered: frozenset[str]) -> Finding:
+    row = ledger.rows.get(requirement, Row())
+    usable = [tier for tier in TIER_STRENGTH if tier in offered and tier in tiers]
+    verdict, reason = verdict_of(row, usable, tiers)
+    return Finding(
+        requirement=requirement,
+        verdict=verdict,
+        exercised=row.exercised,
+        convictions=row.convictions,
+        tier=usable[-1] if usable else "",
+        reason=reason,
+        evidence=tuple(row.evidence or row.doubt_evidence),
+    )
 
 
 def judge(contract: Contract, history: Iterable[Observation]) -> Judgement:

@@ -61,9 +61,10 @@ class ScenarioFinding:
 
 
 class Ledger:
-    """Rows by requirement id, and what each scenario contributed."""
+    """Rows by requirement id, and what each scenario contributed. `kept` limits the evidence per requirement."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, kept: int = KEPT_EVIDENCE) -> None:
+        self.kept = kept
         self.rows: dict[str, Row] = {}
         self.scenarios: dict[tuple[str, str], tuple[set[str], set[str], set[str]]] = {}
         self.unfelt: dict[tuple[str, str], set[str]] = {}
@@ -84,13 +85,13 @@ class Ledger:
         seen, convicted, _ = self._scenario(evidence.instance, evidence.scenario)
         seen.add(requirement)
         convicted.add(requirement)
-        if len(row.evidence) < KEPT_EVIDENCE:
+        if len(row.evidence) < self.kept:
             row.evidence.append(evidence)
 
     def convict_again(self, requirement: str, instance: str, scenario: str) -> bool:
         """Count one more conviction without evidence, if enough of that is kept. Returns whether that was so."""
         row = self._row(requirement)
-        if len(row.evidence) < KEPT_EVIDENCE:
+        if len(row.evidence) < self.kept:
             return False
         row.exercised += 1
         row.convictions += 1
@@ -104,7 +105,7 @@ class Ledger:
         row = self._row(requirement)
         row.doubts += 1
         self._scenario(evidence.instance, evidence.scenario)[2].add(requirement)
-        if len(row.doubt_evidence) < KEPT_EVIDENCE:
+        if len(row.doubt_evidence) < self.kept:
             row.doubt_evidence.append(evidence)
 
     def scenario_findings(self) -> list[ScenarioFinding]:
@@ -128,6 +129,21 @@ class Ledger:
     def scenario_began(self, instance: str, scenario: str) -> None:
         """Make the scenario known, so that one that brought about nothing shows up too."""
         self._scenario(instance, scenario)
+
+    def absorb(self, other: "Ledger") -> None:
+        """Add what another ledger holds, as if both had been written into this one, the other last."""
+        for requirement, theirs in other.rows.items():
+            row = self._row(requirement)
+            row.exercised += theirs.exercised
+            row.convictions += theirs.convictions
+            row.doubts += theirs.doubts
+            row.evidence += theirs.evidence[: self.kept - len(row.evidence)]
+            row.doubt_evidence += theirs.doubt_evidence[: self.kept - len(row.doubt_evidence)]
+        for (instance, scenario), sets in other.scenarios.items():
+            for mine, added in zip(self._scenario(instance, scenario), sets, strict=True):
+                mine.update(added)
+        for (instance, scenario), faults in other.unfelt.items():
+            self.unfelt.setdefault((instance, scenario), set()).update(faults)
 
     def _row(self, requirement: str) -> Row:
         row = self.rows.get(requirement)

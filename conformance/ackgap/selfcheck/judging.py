@@ -1,6 +1,6 @@
 """A judge that notes when it convicted first, and that can be made blind for one requirement."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 
 from ackgap.contract import Contract
 from ackgap.history import Delivered, Observation, ScenarioBegan, ScenarioEnded
@@ -12,13 +12,14 @@ from ackgap.selfcheck.trial import Kill
 
 Place = tuple[str, str]  # instance, scenario
 NS_PER_MS = 1_000_000
+EVIDENCE = 1  # pieces kept per requirement: the matrix counts convictions and quotes none
 
 
 class WatchedLedger(Ledger):
     """Notes the time of the first conviction by requirement, instance and scenario; leaves out what is silenced."""
 
     def __init__(self, clock: Callable[[], int], silenced: Collection[str]) -> None:
-        super().__init__()
+        super().__init__(kept=EVIDENCE)
         self.clock, self.silenced = clock, frozenset(silenced)
         self.first: dict[tuple[str, str, str], int] = {}
 
@@ -71,7 +72,7 @@ class WatchedJudge(Judge):
 
     def kills(self) -> dict[str, tuple[Kill, ...]]:
         """The kills by requirement, quickest first; ask after `finish`."""
-        found: dict[str, list[Kill]] = {}
+        found: list[Kill] = []
         for (requirement, instance, scenario), t in self.watched.first.items():
             begin, end = self.spans.get((instance, scenario), [0, t])
             moment = min(t, end) if end > begin else t
@@ -82,8 +83,16 @@ class WatchedJudge(Judge):
                 after_ms=round((moment - begin) / NS_PER_MS, 1),
                 deliveries=sum(1 for d in self.deliveries.get((instance, scenario), ()) if d <= moment),
             )
-            found.setdefault(requirement, []).append(kill)
-        return {requirement: tuple(sorted(kills, key=_order)) for requirement, kills in sorted(found.items())}
+            found.append(kill)
+        return merged(found)
+
+
+def merged(kills: Iterable[Kill]) -> dict[str, tuple[Kill, ...]]:
+    """Kills by requirement, quickest first, one for each setting and scenario."""
+    found: dict[str, dict[Place, Kill]] = {}
+    for kill in sorted(kills, key=_order):
+        found.setdefault(kill.requirement, {}).setdefault((kill.setting, kill.scenario), kill)
+    return {requirement: tuple(mine.values()) for requirement, mine in sorted(found.items())}
 
 
 def _order(kill: Kill) -> tuple[bool, float, int, str, str]:

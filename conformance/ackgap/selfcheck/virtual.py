@@ -1,17 +1,19 @@
 """Plays one shipped Gateway through all scenarios in virtual time."""
 
 import time
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
-from ackgap.contract import Contract, load
-from ackgap.harness.plan import Plan, make_plan, settings_of
+from ackgap.contract import Contract
+from ackgap.harness.plan import Plan, PlannedInstance, make_plan, settings_of
 from ackgap.harness.virtual import VirtualRun
-from ackgap.history import FaultChanged, FrameSeen, GateSeen, InstanceStarted, Observation, RelayChanged, ScenarioBegan
-from ackgap.oracle.judge import Judgement
+from ackgap.history import FaultChanged, FrameSeen, GateSeen, InstanceStarted, Observation, RelayChanged
+from ackgap.oracle.judge import judgement_of
+from ackgap.oracle.ledger import Ledger
 from ackgap.report.conclusion import PlayedScenario, Question, conclude
 from ackgap.scenario import catalogue
-from ackgap.selfcheck.judging import WatchedJudge
+from ackgap.selfcheck.judging import EVIDENCE, merged
+from ackgap.selfcheck.rehearsals import Rehearsals
 from ackgap.selfcheck.trial import ALL_TIERS, CERTIFIED, TIER_SETS, Kill, Kind, Tiers, Trial
 from ackgap.target.core import CoreFactory
 from ackgap.target.reference import reference
@@ -21,68 +23,88 @@ JUDGED_AGAIN = 6  # scenarios per requirement that are judged again with fewer t
 
 
 def plan_of(contract: Contract, *, seed: int, faults: bool = True) -> Plan:
-    """Every scenario in every setting of the reference; without `faults` those of the groups FLT and OBS are left out."""
+    """Every scenario in every setting of the reference; without `faults` those of the groups FLT and OBS are left out.
+
+    A scenario has the same worlds in either plan, so that what one Gateway did in it can be compared with another's.
+    """
     settings = settings_of(reference(), contract.constants, gap_timeout_ms=None)
-    scenarios = [s for s in catalogue.scenarios(contract, seed=seed) if faults or s.group not in FAULT_GROUPS]
-    return make_plan(scenarios, settings, run_id="selfcheck", seed=seed)
+    plan = make_plan(catalogue.scenarios(contract, seed=seed), settings, run_id="selfcheck", seed=seed)
+    if faults:
+        return plan
+    kept = [replace(p, casts=tuple(c for c in p.casts if c.scenario.group not in FAULT_GROUPS)) for p in plan.instances]
+    return replace(plan, instances=tuple(p for p in kept if p.casts))
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A scenario that a Gateway was convicted in: its history, and the kills that it makes."""
+
+    history: tuple[Observation, ...]
+    kills: tuple[Kill, ...]
 
 
 class VirtualTrial:
-    """One Gateway's history by scenario, as the judge of all tiers and those of fewer tiers see it."""
+    """Plays one Gateway through each scenario by itself, from time 0 on, and puts together what was judged.
 
-    def __init__(self, *, name: str, kind: Kind, factory: CoreFactory, plan: Plan, seed: int = 1) -> None:
-        self.name, self.kind, self.factory, self.plan, self.seed = name, kind, factory, plan, seed
-        self.contract = load()
-        self.heads: dict[str, list[Observation]] = {}
-        self.parts: dict[tuple[str, str], list[Observation]] = {}
+    Nothing that a scenario has shown is known in another one, so equal behaviour is judged equally wherever it is met.
+    """
 
-    def run(self, *, silenced: Collection[str] = ()) -> Trial:
+    def __init__(self, *, name: str, kind: Kind, factory: CoreFactory, plan: Plan, rehearsals: Rehearsals) -> None:
+        self.name, self.kind, self.factory, self.plan = name, kind, factory, plan
+        self.rehearsals, self.precedents = rehearsals, rehearsals.precedents
+        self.contract = self.precedents.contract
+        self.ledger = Ledger(kept=EVIDENCE)
+        self.shown: list[Shown] = []
+
+    def run(self) -> Trial:
         """Play and judge."""
         began = time.monotonic()
-        judge = WatchedJudge(self.contract, silenced=silenced)
         for planned in self.plan.instances:
-            setting = planned.setting.name
-            head = self.heads.setdefault(setting, [])
-            part = [head]
-
-            def sink(observation: Observation, part: list[list[Observation]] = part, setting: str = setting) -> None:
-                if isinstance(observation, ScenarioBegan) and ":" not in observation.scenario:
-                    part[0] = self.parts.setdefault((setting, observation.scenario), [])
-                part[0].append(observation)
-                judge.observe(observation)
-
-            VirtualRun(factory=self.factory, setting=planned.setting, sink=sink, seed=self.seed).run(planned.casts)
-        judgement = judge.finish()
-        code, why = self._certified(judgement) if self.kind == "strange" else (0, "")
-        kills = judge.kills()
+            self._play(planned)
+        code, why = self._certified() if self.kind == "strange" else (0, "")
+        kills = merged(kill for shown in self.shown for kill in shown.kills)
         by_tiers = {
-            tiers: frozenset(kills) if tiers == ALL_TIERS else self._seen_with(tiers, kills, silenced)
-            for tiers in TIER_SETS
+            tiers: frozenset(kills) if tiers == ALL_TIERS else self._seen_with(tiers, kills) for tiers in TIER_SETS
         }
         return Trial(
             name=self.name, kind=self.kind, kills=kills, by_tiers=by_tiers, exit_code=code, why=why,
             seconds=round(time.monotonic() - began, 3),
         )  # fmt: skip
 
-    def _seen_with(
-        self, tiers: Tiers, kills: Mapping[str, tuple[Kill, ...]], silenced: Collection[str]
-    ) -> frozenset[str]:
+    def _play(self, planned: PlannedInstance) -> None:
+        history: list[Observation] = []
+        seed = self.rehearsals.seed
+        run = VirtualRun(factory=self.factory, setting=planned.setting, sink=history.append, seed=seed)
+        run.begin()
+        head = tuple(history)
+        for cast in planned.casts:
+            rehearsal = self.rehearsals.of(planned.setting, cast)
+            outcome = rehearsal.outcome
+            if outcome.kills or head != rehearsal.head or not rehearsal.like(self.factory):
+                history[:] = head
+                run.now = 0
+                run.play(cast)
+                outcome = self.precedents.outcome(history)
+            if self.kind == "strange":
+                self.ledger.absorb(outcome.ledger)
+            if outcome.kills:
+                self.shown.append(Shown(tuple(history), outcome.kills))
+
+    def _seen_with(self, tiers: Tiers, kills: Mapping[str, tuple[Kill, ...]]) -> frozenset[str]:
         """What is convicted when only these tiers are offered. Fewer tiers show nothing new: only the quickest scenarios
         that convicted of something with all of them are judged again."""
-        chosen = {(k.setting, k.scenario) for found in kills.values() for k in found[:JUDGED_AGAIN]}
-        judge = WatchedJudge(self.contract, silenced=silenced)
-        for setting, head in self.heads.items():
-            for observation in narrowed(head, tiers) if any(s == setting for s, _ in chosen) else ():
-                judge.observe(observation)
-        for place, part in self.parts.items():
-            for observation in narrowed(part, tiers) if place in chosen else ():
-                judge.observe(observation)
-        judge.finish()
+        chosen = {kill for found in kills.values() for kill in found[:JUDGED_AGAIN]}
         rows = self.contract.requirements
-        return frozenset(r for r in judge.kills() if set(tiers) & set(rows[r].tiers))
+        seen: set[str] = set()
+        for shown in self.shown:
+            if not chosen.isdisjoint(shown.kills):
+                outcome = self.precedents.outcome(list(narrowed(shown.history, tiers)))
+                seen |= {kill.requirement for kill in outcome.kills}
+        return frozenset(r for r in seen if set(tiers) & set(rows[r].tiers))
 
-    def _certified(self, judgement: Judgement) -> tuple[int, str]:
+    def _certified(self) -> tuple[int, str]:
         """Exit code and words of a certification."""
+        judgement = judgement_of(self.contract, self.ledger, frozenset(ALL_TIERS))
         played = [
             PlayedScenario(
                 id=cast.scenario.id, setting=planned.setting.name, world_id="", duration_s=0.0, complete=True,

@@ -12,10 +12,13 @@ from dataclasses import dataclass
 
 from ackgap.contract import load
 from ackgap.harness.plan import Plan
+from ackgap.selfcheck.precedents import Precedents
+from ackgap.selfcheck.rehearsals import Rehearsals
 from ackgap.selfcheck.service import run_service
 from ackgap.selfcheck.trial import Kill, Kind, Trial
 from ackgap.selfcheck.virtual import FAULT_GROUPS, VirtualTrial, plan_of
 from ackgap.target.faulty import catalogue, strange_catalogue
+from ackgap.target.reference import reference_core
 
 Told = Callable[[int], None]
 
@@ -38,11 +41,16 @@ def run_all(jobs: Sequence[Job], *, workers: int = 0, told: Told = lambda _: Non
     if workers <= 1 and not any(job.service for job in jobs):
         return [_told(run_one(job), number, told) for number, job in enumerate(jobs, start=1)]
     with _pool(workers) as pool:
-        futures: list[Future[Trial]] = [pool.submit(run_one, job) for job in jobs]
-        for number, future in enumerate(as_completed(futures), start=1):
+        futures: dict[Job, Future[Trial]] = {job: pool.submit(run_one, job) for job in sorted(jobs, key=_shorter)}
+        for number, future in enumerate(as_completed(futures.values()), start=1):
             future.result()
             told(number)
-    return [future.result() for future in futures]
+    return [futures[job].result() for job in jobs]
+
+
+def _shorter(job: Job) -> bool:
+    """Those that play every scenario come first, so that no worker is left with a long one at the end."""
+    return not (job.service or job.kind == "strange" or _under_faults(job))
 
 
 def run_one(job: Job) -> Trial:
@@ -50,13 +58,19 @@ def run_one(job: Job) -> Trial:
     if job.service:
         return run_service(job.kind, job.name, job.kills, seed=job.seed)
     factory = (catalogue() if job.kind == "faulty" else strange_catalogue())[job.name]
-    faults = job.kind == "strange" or factory.core_only or factory.requirement.startswith(FAULT_GROUPS)
+    faults = job.kind == "strange" or _under_faults(job)
     plan = _plan(job.seed, faults)
-    trial = VirtualTrial(name=job.name, kind=job.kind, factory=factory, plan=plan, seed=job.seed)
-    done = trial.run(silenced=job.silenced)
+    rehearsals = _rehearsals(job.seed, job.silenced)
+    trial = VirtualTrial(name=job.name, kind=job.kind, factory=factory, plan=plan, rehearsals=rehearsals)
+    done = trial.run()
     del trial
-    gc.collect()
+    _tidy()
     return done
+
+
+def _under_faults(job: Job) -> bool:
+    factory = catalogue()[job.name]
+    return bool(factory.core_only or factory.requirement.startswith(FAULT_GROUPS))
 
 
 @contextmanager
@@ -80,6 +94,13 @@ def _begin() -> None:
     gc.disable()
 
 
+def _tidy() -> None:
+    """Collect what one trial has left, where `_begin` has put that off, and never look at what has stayed again."""
+    if not gc.isenabled():
+        gc.collect()
+        gc.freeze()
+
+
 def _told(trial: Trial, number: int, told: Told) -> Trial:
     told(number)
     return trial
@@ -88,3 +109,8 @@ def _told(trial: Trial, number: int, told: Told) -> Trial:
 @functools.cache
 def _plan(seed: int, faults: bool) -> Plan:
     return plan_of(load(), seed=seed, faults=faults)
+
+
+@functools.lru_cache(maxsize=1)
+def _rehearsals(seed: int, silenced: tuple[str, ...]) -> Rehearsals:
+    return Rehearsals(reference_core(), Precedents(load(), silenced=silenced), seed=seed)

@@ -1,8 +1,10 @@
 """The Gateway that ships with the kit, as a target."""
 
+import importlib
 import sys
 
 from ackgap.contract import Contract, load
+from ackgap.target.core import CoreFactory
 from ackgap.target.spec import Observe, TargetSpec
 
 MODULE = "ackgap_reference.service.main"
@@ -50,3 +52,10 @@ def reference(
             metric_names=METRIC_NAMES,
         ),
     )
+
+
+def reference_core() -> CoreFactory:
+    """What builds the core of the reference Gateway; loaded by name, never imported."""
+    module, _, name = CORE.partition(":")
+    found: CoreFactory = getattr(importlib.import_module(module), name)
+    return found
