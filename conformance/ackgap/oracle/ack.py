@@ -33,8 +33,10 @@ class AckMonitor(Monitor):
         if world is None:
             self._unknown_world(o, ack, instance)
             return
-        where = ((ack.run_id or ""), ack.sequence if ack.sequence is not None else 0)
-        if where in world.unsequenced_claims or (_names_no_sequence(ack) and world.unsequenced):
+        where = ((ack.run_id or ""), ack.sequence or 0)
+        if (ack.sequence is not None and where in world.unsequenced_claims) or (
+            _names_no_sequence(ack) and world.unsequenced
+        ):
             self.bench.convict(
                 "ACK-05", world, f"an unsequenced event was ACKed (run {ack.run_id!r}, sequence {ack.sequence})"
             )

@@ -15,6 +15,7 @@ BOUND_BYTES = 1 << 20  # a larger answer may be taken or refused: bodies are bou
 def answered(bench: Bench, world: World, o: AnswerSent) -> None:
     """Take one answer into the facts of its world."""
     if o.endpoint == "state_hash":
+        world.probed = o.t
         _probe(bench, world, o)
     elif o.endpoint == "snapshot":
         _snapshot(bench, world, o)
@@ -82,7 +83,7 @@ def _equal(stream: Stream, t: int) -> None:
         return
     if stream.gap is None or not waiting or waiting[0] <= stream.gap.missing:
         return
-    stream.gap.equal = True
+    stream.gap.equal, stream.gap.waits_on = True, t
     _cover(stream, Cover(t=t, sequence=waiting[0] - 1, kind="equal", state_hash="", entries={}, firm=False))
     base = stream.paths[0]
     entries = dict(base.entries)
@@ -145,8 +146,11 @@ def _offer(stream: Stream, document: dict[str, Any], *, t: int, firm: bool) -> N
         _note(stream, "unforced", t)
         return  # with the flag off nothing but the missing event helps a stream over its gap
     due = gap is not None and t >= gap.opened_sent + instance.timeout_ns
-    must = firm and (due or stream.suspended) and not _others_ask(stream)
+    free = gap is not None and gap.equal  # at an equal hash it may go on waiting, whatever it has fetched besides
+    must = firm and (due or stream.suspended) and not free and not _others_ask(stream)
     _note(stream, "good", t)
+    if gap is not None and gap.equal:
+        gap.waits_on = t
     cover = Cover(
         t=t, sequence=sequence, kind="snapshot", state_hash=document["state_hash"], entries=entries, firm=must
     )

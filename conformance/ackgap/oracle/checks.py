@@ -7,6 +7,7 @@ from ackgap.history import AckSeen, BarrierMissed, FrameSeen, GateSeen, Observat
 from ackgap.oracle import reading
 from ackgap.oracle.bench import Bench
 from ackgap.oracle.facts import NS_PER_MS, Event, Instance, Stream, World, held_by_gap
+from ackgap.oracle.gate import gap_read
 from ackgap.oracle.monitor import Monitor, Situation
 
 # A gate may stay closed longer than needed; only one that is still closed this long after everything had settled is
@@ -121,9 +122,9 @@ class Checks:
         if stream is None or o.state == "unknown" or stream.derailed:
             return
         low, high = stream.lowest(o.t_sent), stream.frontier
-        gap_read, accepted = self._gap_read(o, stream), self._accepted(stream, high)
-        situation = self.bench.situation(stream, t=o.t_sent, low=low, high=high, gap_read=gap_read, accepted=accepted)
-        if gap_read or self._entries_close(stream, low, high):
+        read, accepted = gap_read(o, stream), self._accepted(stream, high)
+        situation = self.bench.situation(stream, t=o.t_sent, low=low, high=high, gap_read=read, accepted=accepted)
+        if read or self._entries_close(stream, low, high):
             if o.state == "closed":
                 self.bench.credit("gate_open", replace(situation, answers=self._all_answers(situation)))
                 return
@@ -133,11 +134,6 @@ class Checks:
                 self.bench.credit("gate_closed", situation)
             elif o.t_sent >= self._due_open(stream) + int((PATIENCE_MS + world.instance.gate_ms) * NS_PER_MS):
                 self.bench.blame("gate_closed", situation, self._closed_message(o, stream), tier="gate")
-
-    @staticmethod
-    def _gap_read(o: GateSeen, stream: Stream) -> bool:
-        gap, world = stream.gap, stream.world
-        return gap is not None and not gap.equal and world.settled_upto >= gap.opened and world.settled <= o.t_sent
 
     @staticmethod
     def _entries_close(stream: Stream, low: int, high: int) -> bool:
@@ -235,12 +231,19 @@ class Checks:
     @staticmethod
     def _overtaken(t: int, stream: Stream, sequence: int) -> bool:
         """Whether the ACK of a later event that was due as well has been there for a settle time: this one's should
-        have come before it."""
+        have come before it, unless a snapshot may have covered it by then."""
         settled = t - int(stream.world.instance.settle_ms * NS_PER_MS)
+        covered = min(
+            (c.t for c in stream.covers if c.kind == "snapshot" and c.sequence >= sequence), default=settled + 1
+        )
         return any(
-            later > sequence and acked <= settled and later in stream.events and bool(stream.events[later].via)
+            later > sequence
+            and acked <= settled
+            and acked < covered
+            and later in stream.events
+            and bool(stream.events[later].via)
             for later, acked in stream.acked.items()
-        ) and not any(cover.kind == "snapshot" and cover.sequence >= sequence for cover in stream.covers)
+        )
 
     def _had_time(self, t: int, stream: Stream, event: Event) -> bool:
         """Whether the Gateway had time for what lay in front of the event too; having read it is not enough."""

@@ -50,13 +50,13 @@ def open_gap(stream: Stream, *, sent: int, t: int, partition: int, offset: int, 
         event.gap = event.gap or stream.gap
 
 
-def surely_in_time(stream: Stream, gap: Gap, t: int) -> bool:
-    """Whether an event confirmed at `t` was read before any timer of this gap can have run out."""
+def surely_in_time(stream: Stream, gap: Gap, t: int, *, since: int | None = None) -> bool:
+    """Whether an event confirmed at `t` was read before any timer of this gap can have run out, or one begun at `since`."""
     instance = stream.world.instance
     if instance.disturbed_since(gap.opened_sent):
         return False  # its timer may have stood still, run on or begun anew
     slack = (2 * instance.settle_ms + 50) * NS_PER_MS + instance.timeout_ns // 50
-    return t + slack < gap.opened_sent + instance.timeout_ns
+    return t + slack < (gap.opened_sent if since is None else since) + instance.timeout_ns
 
 
 def _home(world: World, world_id: str) -> World:
@@ -142,7 +142,9 @@ def _sequenced(world: World, o: Delivered, message: Activation) -> None:
 def _event(stream: Stream, o: Delivered, message: Activation) -> Event:
     world = stream.world
     others = any(
-        s is not stream and s.gap is not None for relative in world.family() for s in relative.streams.values()
+        s is not stream and s.gap is not None and not s.gap.equal
+        for relative in world.family()
+        for s in relative.streams.values()
     )
     return Event(
         message=message,
@@ -192,6 +194,17 @@ def _still_missing(stream: Stream, sequence: int) -> int:
     return sequence + 1 if sequence < end else 0
 
 
+def _waits(stream: Stream, gap: Gap, o: Delivered) -> bool:
+    """Whether a Gateway that did not go on at an equal hash waits for the missing event: its resync was over before the
+    event was sent, and a timer that begins anew then has not run out."""
+    world, instance = stream.world, stream.world.instance
+    if surely_in_time(stream, gap, o.t):
+        return True
+    quiet = int((instance.settle_ms + 3 * instance.round_trip_ms) * NS_PER_MS)  # by then whoever fetches has begun to
+    over = gap.answers[-1:] in (["equal"], ["good"]) and not world.open_requests and o.t_sent > gap.waits_on + quiet
+    return over and surely_in_time(stream, gap, o.t, since=gap.waits_on)
+
+
 def _fill(stream: Stream, gap: Gap, o: Delivered, sequence: int) -> None:
     world = stream.world
     instance = world.instance
@@ -203,8 +216,9 @@ def _fill(stream: Stream, gap: Gap, o: Delivered, sequence: int) -> None:
         extend_frontier(stream)
         return
     if gap.equal:
-        # Going on without the event was allowed, so nobody has to apply it now; those behind it were due either way.
-        via, before = "fill", max(before, sequence)
+        # Going on without the event was allowed, so nobody has to apply it now; those behind it are due either way.
+        via, before = "fill" if _waits(stream, gap, o) else "", max(before, sequence)
+        stream.suspended = stream.suspended or not via
     elif not instance.resync_enforced:
         via = "late_fill" if o.t_sent > gap.opened + instance.timeout_ns else "fill"
     else:

@@ -69,6 +69,7 @@ class Gap:
     filled: int = 0  # when the missing event came (0: not)
     filled_in_flight: bool = False
     equal: bool = False  # a probe has told that nothing is missing: waiting and going on are both allowed
+    waits_on: int = 0  # when an equal hash, or a snapshot that may be taken behind it, was answered last
     behind_cover: bool = False  # opened behind a snapshot
     buffered: int = 0  # how many events waited behind it at most
 
@@ -128,7 +129,7 @@ class Stream:
     mended: Gap | None = None  # the last gap that was closed
     unprobed: list[Gap] = field(default_factory=list)  # gaps that were filled before any request came
     first_form: str = ""  # of the event that came first
-    optional: int = 0  # how many of the events a Gateway may take or leave
+    optional: int = 0  # how many events a Gateway may take or leave, and has not ACKed
     acked: dict[int, int] = field(default_factory=dict)  # sequence -> t of its first ACK
     ack_times: list[int] = field(
         default_factory=list
@@ -182,6 +183,7 @@ class Stream:
         """An ACK of the stream was seen, `first` if it is the first of its sequence. ACKs come in the order of their times."""
         if first:
             self.acked[sequence] = t
+            self.optional -= bool(self.events[sequence].message.optional)
             self.changed = max(self.changed, t)
         if not self.ack_tops or sequence > self.ack_tops[-1]:
             self.ack_times.append(t)
@@ -236,6 +238,7 @@ class World:
     opened_by_hand: bool = (
         False  # an unsequenced event may have opened a gate: no gap was known to be read when it came
     )
+    probed: int = -1  # when a probe was answered last, well or not
     probe_hashes: deque[tuple[int, str]] = field(default_factory=lambda: deque(maxlen=64))
     open_requests: dict[int, tuple[str, int]] = field(default_factory=dict)  # request -> (endpoint, t)
     request_times: deque[int] = field(default_factory=lambda: deque(maxlen=256))
@@ -401,7 +404,9 @@ def forget(stream: Stream) -> None:
     """Drop what lies far below the ACKed prefix, so that memory stays constant however long a stream runs."""
     floor = min(stream.highest_acked, stream.frontier) - WINDOW
     if floor > 0 and len(stream.events) > 2 * WINDOW:
-        stream.optional -= sum(1 for s, e in stream.events.items() if s < floor and e.message.optional)
+        stream.optional -= sum(
+            1 for s, e in stream.events.items() if s < floor and e.message.optional and s not in stream.acked
+        )
         for table in (stream.events, stream.acked, stream.ack_keys, stream.shown):
             for sequence in [s for s in table if s < floor]:
                 del table[sequence]

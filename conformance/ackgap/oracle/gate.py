@@ -1,8 +1,14 @@
 """GATE: when the order gate must be closed, and when it must be open."""
 
 from ackgap.history import GateSeen
-from ackgap.oracle.facts import World, held_by_gap
+from ackgap.oracle.facts import Stream, World, held_by_gap
 from ackgap.oracle.monitor import Claim, Monitor, Situation
+
+
+def gap_read(o: GateSeen, stream: Stream) -> bool:
+    """Whether the Gateway had read what opened the gap of a stream when its gate was asked."""
+    gap, world = stream.gap, stream.world
+    return gap is not None and not gap.equal and world.settled_upto >= gap.opened and world.settled <= o.t_sent
 
 
 def _on_snapshot(s: Situation) -> bool:
@@ -42,10 +48,11 @@ class GateMonitor(Monitor):
     )
 
     def on_gate(self, o: GateSeen, world: World) -> None:
-        """GATE-02: nothing of the stream was ever applied."""
+        """GATE-02: nothing of the stream was ever applied. Once a gap was read, that is what closes the gate."""
         stream = world.streams.get(o.run_id)
-        untouched = stream is None or (stream.frontier == 0 and stream.gap is None)
-        if not untouched or o.state == "unknown" or (world.unsequenced and stream is None):
+        if o.state == "unknown" or (world.unsequenced and not held_by_gap(world)):
+            return
+        if stream is not None and (stream.frontier > 0 or stream.derailed or gap_read(o, stream)):
             return
         if o.state == "closed":
             self.bench.exercised("GATE-02", world)

@@ -56,7 +56,7 @@ def disagreements(streaming, naive):
     for r in sorted(broken - convicted):
         if streaming.get(r) == "inconclusive":
             continue
-        explained = convicted & {"ACK-02", "ACK-03"} and r in MISSING  # it was ACKed, too early or too late
+        explained = convicted & (STRAY | {"ACK-03"}) and r in MISSING  # it was ACKed, too early or too late
         explained = explained or (r == "GATE-04" and convicted & MISSING)  # what lacks an ACK need not open
         if not derailed and not explained and not relatives(r) & convicted:
             found.append(f"{r}: broken, but nothing was convicted for it")

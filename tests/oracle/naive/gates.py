@@ -53,7 +53,7 @@ def unknown_is_closed(case):
 def closed_by_freeze(case):
     for s, place, g in asked(case):
         frozen = any(a.place < place and a.sequence in s.firsts and s.firsts[a.sequence].held for a in s.acks)
-        if not frozen or case.unsequenced(s.world, place):
+        if not frozen or case.by_hand(s.world, place):
             continue
         if all(shut(e) for _, e in known(s, place)):
             yield BAD if g.state == "open" else OK
@@ -63,7 +63,7 @@ def closed_by_freeze(case):
 def any_held_entry_closes(case):
     for s, place, g in asked(case):
         gap = s.gap_since(place)
-        if case.unsequenced(s.world, place) or (gap and case.facts.settled(gap.behind, place)):
+        if case.by_hand(s.world, place) or (gap and case.facts.settled(gap.behind, place)):
             continue
         possible = [e for _, e in known(s, place)]
         if all(shut(e) for e in possible) and any(
@@ -167,7 +167,8 @@ def older_runs_change_nothing(case):
             for a in o.arrivals
             if begun < a.place < place and (case.facts.settled(a, place) or acked(o, a, place))
         ]
-        if older and not case.unsequenced(s.world, place) and not s.in_gap(place):
+        gap = s.gap_since(place)
+        if older and not case.by_hand(s.world, place) and not (gap and case.facts.settled(gap.behind, place)):
             possible = [e for _, e in known(s, place)]
             if all(held(e) for e in possible):
                 yield BAD if g.state == "open" else OK
@@ -199,7 +200,8 @@ def a_duplicate_changes_nothing(case):
             for f in s.frames:
                 if f.place < a.place or f.sequence != a.sequence:
                     continue
-                newer = any(o.place < f.place and o.sequence > f.sequence for o in s.frames)
+                again = any(o.place < f.place and o.sequence == f.sequence for o in s.frames)
+                newer = again and any(o.place < f.place and o.sequence > f.sequence for o in s.frames)
                 if newer or (effect(a.body) != effect(first.body) and f.body == a.body):
                     yield BAD
 

@@ -4,9 +4,13 @@ from tests.oracle.naive.gaps import outlived
 from tests.oracle.naive.rules import BAD, OK, rule
 
 
-def probed_since(case, world, begin, end):
-    """Whether a probe of the world was answered, well or not, between two places."""
-    return any(a.endpoint == "state_hash" and a.world == world and begin < a.place < end for a in case.facts.answers)
+def probed_since(case, world, opening, end):
+    """Whether a probe of the world was answered, well or not, between a gap and a place. A Gateway may read what opens
+    the gap as soon as it is sent."""
+    return any(
+        a.endpoint == "state_hash" and a.world == world and a.place < end and (a.place > opening.place or a.t >= opening.t_sent)
+        for a in case.facts.answers
+    )  # fmt: skip
 
 
 @rule("SYNC-01")
@@ -20,7 +24,7 @@ def probe_before_fetch(case):
             openings = [o for o in s.gap_openings if o.place < place]
             if not openings or not s.may_wait(place):
                 continue
-            if probed_since(case, s.world, openings[-1].place, place):
+            if probed_since(case, s.world, openings[-1], place):
                 yield OK
             elif s.in_gap(place) and not case.polls:
                 yield BAD

@@ -1,0 +1,125 @@
+"""What two judges disagreed on once: histories written by hand that show what the contract says of each case."""
+
+from tests.oracle.course import Course
+
+
+def in_gap(**given):
+    """Event 1 is applied; event 3 waits behind the missing event 2 until its timeout has run out."""
+    return Course(**given).deliver(1).apply(1).deliver(3).settle().wait(3000)
+
+
+def test_at_an_equal_hash_a_gateway_may_wait_although_a_snapshot_was_fetched_besides():
+    """Equal hash: fetching, waiting and going on are all allowed, so a later answer forces nothing."""
+    course = in_gap().probe("hr1").snapshot(2, "hr1")
+    assert course.wait(1500).settle().convicted() == set()
+
+
+def test_without_an_equal_hash_the_same_snapshot_has_to_be_taken():
+    course = in_gap().probe("h").snapshot(2, "h")
+    assert course.wait(1500).settle().convicted() == {"SYNC-03"}
+
+
+def test_behind_an_equal_hash_the_missing_event_in_time_makes_its_successor_due():
+    course = in_gap().probe("hr1").wait(200).deliver(2).apply(2)
+    assert course.wait(1500).settle().convicted() == {"GAP-02"}
+
+
+def test_an_event_that_comes_when_the_resync_has_failed_behind_an_equal_hash_may_wait_for_the_next_attempt():
+    course = in_gap().probe("hr1").ask("snapshot").answer("snapshot", {}, status=503).wait(200).deliver(2)
+    assert course.wait(1500).settle().convicted() == set()
+
+
+def test_an_event_that_comes_while_a_request_is_open_behind_an_equal_hash_may_wait_for_the_answer():
+    course = in_gap().probe("hr1").wait(200).ask("snapshot").deliver(2)
+    assert course.wait(1500).settle().convicted() == set()
+
+
+def test_an_event_that_comes_just_behind_an_equal_hash_may_meet_a_resync_that_fetches_all_the_same():
+    course = in_gap().probe("hr1").deliver(2).ask("snapshot").answer("snapshot", {}, status=503)
+    assert course.wait(1500).settle().convicted() == set()
+
+
+def test_an_event_later_than_a_timer_begun_at_the_equal_hash_may_meet_the_next_resync():
+    course = in_gap().probe("hr1").wait(3000).deliver(2)
+    assert course.wait(1500).settle().convicted() == set()
+
+
+def test_a_stream_that_an_equal_hash_lets_go_on_shows_no_gap_to_others():
+    """GAP-03 is tested only by a gap that is open for certain."""
+    course = in_gap().probe("hr1").deliver(1, "s").apply(1, run="s").settle()
+    assert course.verdicts()["GAP-03"] == "not_exercised"
+    assert in_gap().deliver(1, "s").apply(1, run="s").settle().verdicts()["GAP-03"] == "pass"
+
+
+def test_an_event_skipped_at_an_equal_hash_is_not_shown_behind_its_successor():
+    course = in_gap().probe("hr1").apply(3).deliver(2).show(2)
+    assert course.convicted() == {"ORD-03"}
+
+
+def test_what_was_acked_before_a_snapshot_was_applied_and_is_shown_in_its_order():
+    course = Course().deliver(1).ack(1).deliver(3).settle().wait(3000).probe("h").snapshot(2, "h").apply(3).show(1)
+    assert course.wait(100).gate("open").convicted() == {"ORD-03"}
+
+
+def test_a_missing_ack_is_not_excused_by_a_snapshot_behind_the_ack_of_a_later_event():
+    course = Course().deliver(1).deliver(2).apply(1).show(2).deliver(3).apply(3).probe("hr3").snapshot(3, "hr3")
+    assert course.settle().settle().convicted() == {"ACK-01"}
+
+
+def test_a_snapshot_before_the_ack_of_a_later_event_may_have_covered_what_was_not_acked():
+    course = Course().deliver(1).apply(1).deliver(2).deliver(3).probe("hr2").snapshot(2, "hr2").apply(3)
+    assert "ACK-01" not in course.settle().convicted()
+
+
+def test_an_ack_without_a_readable_sequence_answers_no_invalid_message():
+    """An invalid event numbered 0 was sent; an ACK with a text for its sequence breaks the schema and nothing else."""
+    course = Course().deliver(1).apply(1).deliver(0)
+    course.events["r", 0] = course.body(0)
+    assert course.ack(0, sequence="4").settle().convicted() == {"MSG-01"}
+    assert "MSG-04" in course.ack(0).convicted()
+
+
+def test_an_ack_with_a_text_for_its_sequence_answers_no_unsequenced_event():
+    course = Course().deliver(1).apply(1).deliver(0, requires_ack=False)
+    assert course.ack(1, sequence="0").convicted() == {"MSG-01"}
+
+
+def test_the_gate_of_a_stream_of_which_nothing_can_be_applied_is_closed_also_before_its_gap_was_read():
+    course = Course().deliver(2).gate("open")
+    assert course.convicted() == {"GATE-02"}
+    assert Course().deliver(2).gate("closed").verdicts()["GATE-02"] == "pass"
+
+
+def test_once_its_gap_was_read_an_open_gate_breaks_the_rule_of_gaps():
+    assert Course().deliver(2).settle().gate("open").convicted() == {"GAP-01"}
+
+
+def test_before_its_gap_was_read_an_override_may_have_opened_the_gate():
+    assert Course().deliver(0, requires_ack=False, sequence=None).deliver(2).gate("open").convicted() == set()
+
+
+def test_an_event_of_another_version_that_was_acked_counts_as_applied():
+    """Its gate has to open like any other; as long as it is not ACKed it may have been refused."""
+    course = Course().deliver(1, version=2).deliver(2)
+    closed = course.settle().wait(2000).settle().wait(2000).gate("closed")
+    assert closed.convicted() == set()
+    course = Course().deliver(1, version=2).deliver(2).apply(1, 2).settle().wait(2000).gate("closed")
+    assert course.convicted() == {"GATE-04"}
+
+
+def test_an_event_of_another_version_above_a_snapshot_is_taken_or_refused_altogether():
+    course = in_gap().deliver(2).apply(2, 3).probe("h").snapshot(3, "h").deliver(4, version=2).show(4)
+    assert course.wait(100).gate("open").convicted() == {"MSG-08"}
+
+
+def test_a_fetch_of_a_stream_that_has_gone_on_is_no_resync():
+    course = Course().deliver(1).deliver(3).settle().wait(3000).probe("h").apply(1).snapshot(2, "h")
+    assert course.verdicts()["SYNC-01"] == "pass"
+
+
+def test_a_probe_answered_when_the_event_behind_the_gap_was_sent_may_be_the_resync_of_this_gap():
+    """The Gateway may read an event before the tester knows that it is on the topic."""
+    course = Course().deliver(1).apply(1).wait(1000).probe("h")
+    course.now -= 9.5
+    course.deliver(3).settle().wait(3000).ask("snapshot")
+    assert "SYNC-01" not in course.convicted()
