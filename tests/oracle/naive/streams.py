@@ -191,9 +191,8 @@ class Stream:
                 if any(low <= position <= sequence for position, *_ in found):
                     found.add((sequence, entries, state_hash))
             elif gapped:
-                for standing in found:
-                    if standing[2] == what:
-                        found.update(self._beyond(standing, received))
+                equal = [standing for standing in found if standing[2] == what]
+                found.update(to for standing in equal for to in self._beyond(standing, received))
             self._spread(found, received)
         return frozenset(found)
 
