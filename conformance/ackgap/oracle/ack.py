@@ -61,7 +61,8 @@ class AckMonitor(Monitor):
         for stream in world.streams.values():
             if not stream.duplicates or ("reack", 0) in stream.judged:
                 continue
-            if any(event.copies and sequence in stream.acked for sequence, event in stream.events.items()):
+            applied = (event for sequence, event in stream.events.items() if sequence in stream.acked)
+            if any(not buffered for event in applied for _, _, buffered in event.copies):
                 stream.judged.add(("reack", 0))
                 self.bench.exercised("ACK-07", world)
 
@@ -109,10 +110,13 @@ class AckMonitor(Monitor):
             )
 
     def _order(self, o: AckSeen, stream: Stream, sequence: int) -> None:
-        covered = any(cover.sequence >= sequence for cover in stream.covers)
-        if not stream.acked or stream.ack_partition != o.partition or covered or stream.derailed:
+        if not stream.acked or stream.ack_partition != o.partition or stream.derailed:
             return
         highest = stream.top_acked
+        # Only what was covered before a later one was ACKed may be ACKed after it.
+        overtaken = min((t for s, t in stream.acked.items() if s > sequence), default=o.t)
+        if any(cover.sequence >= sequence and cover.t <= overtaken for cover in stream.covers):
+            return
         if sequence > highest:
             self.bench.exercised("ACK-03", stream.world)
         else:

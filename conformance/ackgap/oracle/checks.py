@@ -230,18 +230,14 @@ class Checks:
 
     @staticmethod
     def _overtaken(t: int, stream: Stream, sequence: int) -> bool:
-        """Whether the ACK of a later event that was due as well has been there for a settle time: this one's should
-        have come before it, unless a snapshot may have covered it by then."""
+        """Whether the ACK of a later event has been there for a settle time: this one's should have come before it,
+        unless a snapshot may have covered it by then."""
         settled = t - int(stream.world.instance.settle_ms * NS_PER_MS)
         covered = min(
             (c.t for c in stream.covers if c.kind == "snapshot" and c.sequence >= sequence), default=settled + 1
         )
         return any(
-            later > sequence
-            and acked <= settled
-            and acked < covered
-            and later in stream.events
-            and bool(stream.events[later].via)
+            later > sequence and acked <= settled and acked < covered and later in stream.events
             for later, acked in stream.acked.items()
         )
 
@@ -251,8 +247,8 @@ class Checks:
         start, patience = event.t, ACK_PATIENCE_MS + instance.settle_ms
         if event.via == "snapshot":
             start = max((c.t for c in stream.covers if c.firm), default=event.t)
-        elif event.via in {"fill", "late_fill"} and event.gap is not None:
-            start = max(event.t, event.gap.filled, event.gap.progress)
+        elif event.via in {"fill", "late_fill"}:
+            start = max(event.t, event.ready)
         if instance.disturbed:
             return False
         overtaken = (
@@ -262,7 +258,14 @@ class Checks:
             start, patience = max(start, instance.undisturbed_from), patience + FAULT_PATIENCE_MS
         ahead = (s for s in stream.events if s <= event.message.sequence)
         backlog = sum(1 for s in ahead if stream.acked.get(s, t) >= start)  # what was ACKed meanwhile took its time too
-        return t >= start + int((patience + backlog * instance.round_trip_ms) * NS_PER_MS)
+        limit = start + int((patience + backlog * instance.round_trip_ms) * NS_PER_MS)
+        return t >= limit and not self._covered_meanwhile(stream, event.message.sequence, limit)
+
+    @staticmethod
+    def _covered_meanwhile(stream: Stream, sequence: int, limit: int) -> bool:
+        """Whether a snapshot may have covered an event before a slow Gateway had applied it."""
+        shown = stream.shown.get(sequence, limit)
+        return any(c.kind == "snapshot" and c.sequence >= sequence and c.t < min(shown, limit) for c in stream.covers)
 
     def _missing_message(self, t: int, stream: Stream, event: Event) -> str:
         how = {

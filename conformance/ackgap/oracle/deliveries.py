@@ -121,7 +121,7 @@ def _sequenced(world: World, o: Delivered, message: Activation) -> None:
         waiting = stream.waiting()
         in_hole = message.sequence < min((s for s in waiting if s != message.sequence), default=0)
         if in_hole:
-            gap.progress = o.t
+            gap.progress.append(o.t)
         else:
             gap.later_arrivals = o.t
         gap.buffered = max(gap.buffered, len(waiting))
@@ -212,7 +212,8 @@ def _fill(stream: Stream, gap: Gap, o: Delivered, sequence: int) -> None:
     gap.filled_in_flight = bool(world.open_requests)
     before = stream.frontier
     if gap.equal and (missing := _still_missing(stream, sequence)):
-        gap.missing, gap.progress, gap.filled = missing, o.t, 0
+        gap.missing, gap.filled = missing, 0
+        gap.progress.append(o.t)
         extend_frontier(stream)
         return
     if gap.equal:
@@ -226,15 +227,16 @@ def _fill(stream: Stream, gap: Gap, o: Delivered, sequence: int) -> None:
         stream.suspended = stream.suspended or not via
     stream.gap, stream.mended = None, gap
     if not gap.first_probe and not gap.early_probe and len(stream.unprobed) < COPIES:
-        stream.unprobed.append(replace(gap))
+        stream.unprobed.append(replace(gap, progress=gap.progress.copy()))
     extend_frontier(stream)
     floor = sequence if gap.equal else before
     for reached in [s for s in stream.events if floor < s <= stream.frontier]:
         event = stream.events[reached]
-        event.gap = gap
+        event.gap, event.ready = gap, o.t
         if via and not stream.suspended:
             event.via = event.via or via
     if stream.waiting():
         # Part of the hole was filled: it is the same gap, whose timer may run on or start anew.
-        gap.missing, gap.progress, gap.filled = stream.frontier + 1, o.t, 0
+        gap.missing, gap.filled = stream.frontier + 1, 0
+        gap.progress.append(o.t)
         stream.gap, stream.mended = gap, None

@@ -42,6 +42,7 @@ class Event:
     relay_stalled: bool
     copies: list[tuple[int, Activation, bool]] = field(default_factory=list)  # (t, message, first was buffered then)
     via: str = ""  # how it became due: order, fill, late_fill, snapshot
+    ready: int = 0  # when the event came that it had waited for
     gap: "Gap | None" = None  # the gap behind which it waited, or which it filled
 
 
@@ -55,7 +56,7 @@ class Gap:
     opened: int  # when that delivery was confirmed
     partition: int
     offset: int
-    progress: int = 0  # when part of the hole was filled last
+    progress: deque[int] = field(default_factory=lambda: deque(maxlen=64))  # when part of the hole was filled
     later_arrivals: int = 0  # last arrival behind the gap that did not fill it
     arrivals: deque[int] = field(default_factory=lambda: deque(maxlen=64))  # everything that came meanwhile
     duplicates: int = 0

@@ -11,6 +11,15 @@ def gap_read(o: GateSeen, stream: Stream) -> bool:
     return gap is not None and not gap.equal and world.settled_upto >= gap.opened and world.settled <= o.t_sent
 
 
+def _override_in_gap(s: Situation) -> bool:
+    return s.stream.gap is not None and s.stream.gap.unsequenced > 0
+
+
+def _override_read(s: Situation) -> bool:
+    """Whether the Gateway had read the last unsequenced event when its gate was asked."""
+    return s.world.settled_upto >= s.world.unsequenced_seen and s.world.settled <= s.t
+
+
 def _on_snapshot(s: Situation) -> bool:
     return (s.accepted or s.low == s.high) and any(
         c.kind == "snapshot" and c.sequence == s.high for c in s.stream.covers
@@ -36,8 +45,8 @@ class GateMonitor(Monitor):
     group = "GATE"
     premature = (Claim(80, "GATE-01", lambda s: s.event is not None and s.event.message.phase == "unfreeze"),)
     gate_open = (
-        Claim(20, "GATE-07", lambda s: s.gap_read and s.stream.gap is not None and s.stream.gap.unsequenced > 0),
-        Claim(21, "GATE-07", lambda s: not s.gap_read and held_by_gap(s.world)),
+        Claim(20, "GATE-07", lambda s: s.gap_read and _override_read(s) and _override_in_gap(s)),
+        Claim(21, "GATE-07", lambda s: not s.gap_read and _override_read(s) and held_by_gap(s.world)),
         Claim(75, "GATE-06", lambda s: not s.gap_read and _on_snapshot(s)),
         Claim(80, "GATE-05", lambda s: not s.gap_read and _mixed(s)),
         Claim(90, "GATE-03", lambda s: not s.gap_read and s.stream.freeze_acked),

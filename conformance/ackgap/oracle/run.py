@@ -22,8 +22,14 @@ def _filled_elsewhere(s: Situation) -> bool:
 
 
 def _older_run_spoke(s: Situation) -> bool:
+    """Whether the Gateway has read an event of an older run since this one began."""
     return any(
-        other.number < s.stream.number and other.last_arrival > s.stream.began for other in s.world.streams.values()
+        other.number < s.stream.number
+        and other.last_arrival > s.stream.began
+        and any(
+            e.t > s.stream.began and (e.t <= s.world.settled_upto or n in other.acked) for n, e in other.events.items()
+        )
+        for other in s.world.streams.values()
     )
 
 

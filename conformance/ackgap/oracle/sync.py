@@ -270,7 +270,9 @@ def _note_fetch(world: World, t: int) -> None:
 def _may_still_wait(stream: Stream) -> bool:
     """Whether a stream that a resync may have helped over its gap may be in it all the same."""
     mended = stream.mended
-    return stream.suspended and mended is not None and bool(mended.answers) and stream.highest_acked < mended.missing
+    if mended is None or mended.filled or not mended.answers:
+        return False
+    return stream.suspended and stream.highest_acked < mended.missing
 
 
 def _path(s: Situation) -> bool:

@@ -57,7 +57,9 @@ def disagreements(streaming, naive):
         if streaming.get(r) == "inconclusive":
             continue
         explained = convicted & (STRAY | {"ACK-03"}) and r in MISSING  # it was ACKed, too early or too late
-        explained = explained or (r == "GATE-04" and convicted & MISSING)  # what lacks an ACK need not open
+        explained = explained or (
+            r in {"GATE-04", "GATE-06"} and convicted & MISSING
+        )  # what lacks an ACK need not open
         if not derailed and not explained and not relatives(r) & convicted:
             found.append(f"{r}: broken, but nothing was convicted for it")
     if convicted or broken:

@@ -63,7 +63,8 @@ def closed_by_freeze(case):
 def any_held_entry_closes(case):
     for s, place, g in asked(case):
         gap = s.gap_since(place)
-        if case.by_hand(s.world, place) or (gap and case.facts.settled(gap.behind, place)):
+        read = gap and gap.place == gap.behind.place and case.facts.settled(gap.behind, place)
+        if case.by_hand(s.world, place) or read:
             continue
         possible = [e for _, e in known(s, place)]
         if all(shut(e) for e in possible) and any(
@@ -102,7 +103,8 @@ SLOW = 1_500_000_000  # a gate may stay closed longer than needed; this long (ns
 
 def quiet_since(case, s, place):
     """When something happened to a stream last before a place."""
-    things = [*s.acks, *s.frames, *s.arrivals, *(x for x in case.facts.answers if x.world == s.world)]
+    taken = {q[0] for q in s.snapshots}
+    things = [*s.acks, *s.frames, *s.arrivals, *(x for x in case.facts.answers if x.place in taken)]
     settles = [x.t for p, x in case.facts.settles if p < place and x.world_id == s.world]
     return max([x.t for x in things if x.place < place] + settles)
 
@@ -132,9 +134,11 @@ def as_the_snapshot_says(case):
         if not had_to and s.acked_before(place) < served[-1][1]:
             continue
         possible = [e for p, e in known(s, place) if p == served[-1][1]]
-        if all(held(e) for e in possible):
+        if all(shut(e) for e in possible):
             yield BAD if g.state == "open" else OK
-        elif all(free(e) for e in possible):
+        elif all(free(e) for e in possible) and all(
+            case.facts.settled(a, place) for o in case.of(s.world) for a in o.arrivals if a.place < place
+        ):
             yield from opened(case, s, place, g)
 
 
@@ -170,7 +174,7 @@ def older_runs_change_nothing(case):
         gap = s.gap_since(place)
         if older and not case.by_hand(s.world, place) and not (gap and case.facts.settled(gap.behind, place)):
             possible = [e for _, e in known(s, place)]
-            if all(held(e) for e in possible):
+            if all(shut(e) for e in possible):
                 yield BAD if g.state == "open" else OK
             elif all(free(e) for e in possible):
                 yield OK

@@ -102,13 +102,17 @@ class Case:
         """OK if event n is ACKed, BAD if it is not although nothing stood in its way, None if nobody can tell."""
         a, ack, before = s.firsts[n], s.first_ack(n), s.first_ack(n - 1)
         base = self.base(s, n, a)
+        if base and all(k in s.firsts and s.firsts[k].place < base[0] for k in range(1, base[1] + 1)):
+            base = None  # it does not rest on it: all below had come by itself
         if self.refused(s, n) or (n > 1 and before is None and base is None):
             return OK if ack else None
-        come = max(x.t for k, x in s.firsts.items() if k <= n)  # what it had to wait for
+        needed = {k: x for k, x in s.firsts.items() if (base[1] if base else 0) < k <= n}
+        come = max(x.t for x in needed.values())  # what it had to wait for
+        unread = max((x.t for k, x in needed.items() if s.first_ack(k) is None), default=0)
         ready = max(come, self.answered_at(base[0]) if base else 0)
         ahead = [s.first_ack(k) for k in s.firsts if k <= n]
         limit = ready + self.patience + sum(1 for x in ahead if x is None or x.t >= ready) * self.facts.trip
-        times = [(p, x.t) for p, x in self.facts.settles if x.world_id == a.home and x.upto >= come and p > a.place]
+        times = [(p, x.t) for p, x in self.facts.settles if x.world_id == a.home and x.upto >= unread and p > a.place]
         if times:
             times.append(self.facts.end_of(a.home))
         late = [
@@ -145,8 +149,9 @@ class Case:
         if ready is None:
             return ""
         ack = s.first_ack(n)
-        in_time = a.t + self.patience
+        in_time = max(a.t, (s.closer(n) or a).t) + self.patience
         until = min([x.place for k in s.firsts if k > n and (x := s.first_ack(k))], default=self.facts.length)
+        until = min([until, *(f.place for f in s.frames if f.sequence == n)])  # it was applied, so it was not covered
         if any(
             q[1] >= n and self.answered_at(q[0]) < in_time and q[0] < until and (ack is None or q[0] < ack.place)
             for q in s.snapshots
@@ -191,6 +196,10 @@ class Case:
             return False
         last = max((s.firsts[k] for k in range(1, n)), key=lambda x: x.place)
         skip = [(place, to) for place, to in s.skips if place < last.place and last.sequence <= to < n]
+        opening = max((o for o in s.gap_openings if skip and o.place < skip[0][0]), key=lambda o: o.place, default=None)
+        slack = 2 * self.facts.settle + 50_000_000 + self.timeout // 50
+        if opening and not any(q[1] >= n for q in s.snapshots) and last.t + slack < opening.t_sent + self.timeout:
+            return True
         answers = [x for x in self.facts.answers if x.world == s.world and x.place < last.place]
         asked = {p for p, r in self.facts.requests if r.world_id == s.world and p < last.place}
         if not skip or any(q[1] >= n for q in s.snapshots) or asked - {x.asked_place for x in answers}:
@@ -199,7 +208,6 @@ class Case:
         equal = end.place in {place for place, _ in s.skips}
         taken = any(q[0] == end.place and q[1] >= s.acked_before(end.place) for q in s.snapshots)
         quiet = self.facts.settle + 3 * self.facts.trip
-        slack = 2 * self.facts.settle + 50_000_000 + self.timeout // 50
         return (equal or taken) and last.t_sent > end.t + quiet and last.t + slack < end.t + self.timeout
 
     def others_ask(self, s, place):
@@ -242,7 +250,7 @@ class Case:
             and self.may_have_timed_out(
                 o, next((x.t for x in s.firsts.values() if x.place + 1 == s.gap_end(o)), 1 << 62)
             )
-            and s.acked_before(place) < s.most(place)
+            and s.acked_before(place) < s.most(min(place, s.gap_end(o)))
             for o in s.gap_openings
         )
 

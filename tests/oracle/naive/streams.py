@@ -11,7 +11,9 @@ from tests.oracle.naive.facts import Facts, validator, whole
 
 
 def flags(body):
-    return bool(body.get("active")), bool(body.get("freeze")) or bool(body.get("drain"))
+    """(whether it is active, whether it is held); what a freeze that freezes nothing means is open, so it is neither."""
+    held = bool(body.get("freeze")) or bool(body.get("drain"))
+    return bool(body.get("active")) and (held or body.get("phase") != "freeze"), held
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,8 +119,9 @@ class Stream:
         """(place, sequence): equal hashes in a gap, and the last event of the hole that they allow to skip."""
         found = []
         for place, told in self.probes:
+            low = self.acked_before(place)
             for standing in self.standings(place):
-                if self.facts.started.resync_enforced and standing[2] == told:
+                if self.facts.started.resync_enforced and standing[2] == told and standing[0] >= low:
                     found += [(place, to[0]) for to in self._beyond(standing, self.received(place))]
         return found
 
@@ -134,7 +137,7 @@ class Stream:
     def may_be_skipped(self, sequence, place=None):
         """Whether an event may be covered by a snapshot or lie in a hole that an equal hash lets a Gateway skip, before
         a place or at any time: then it need not be applied."""
-        leaves = [(q[0], q[1]) for q in self.snapshots] + self.skips
+        leaves = [(q[0], q[1]) for q in self.snapshots if q[1] >= self.acked_before(q[0])] + self.skips
         return any(last >= sequence and (place is None or when < place) for when, last in leaves)
 
     def covers(self, sequence):
@@ -191,7 +194,8 @@ class Stream:
                 if any(low <= position <= sequence for position, *_ in found):
                     found.add((sequence, entries, state_hash))
             elif gapped:
-                equal = [standing for standing in found if standing[2] == what]
+                low = self.acked_before(when)
+                equal = [standing for standing in found if standing[2] == what and standing[0] >= low]
                 found.update(to for standing in equal for to in self._beyond(standing, received))
             self._spread(found, received)
         return frozenset(found)
