@@ -123,3 +123,93 @@ def test_a_probe_answered_when_the_event_behind_the_gap_was_sent_may_be_the_resy
     course.now -= 9.5
     course.deliver(3).settle().wait(3000).ask("snapshot")
     assert "SYNC-01" not in course.convicted()
+
+
+def test_a_snapshot_between_two_acks_excuses_no_wrong_order():
+    """What was covered only when a later event had been ACKed should have been ACKed before that."""
+    course = Course().deliver(1).deliver(2).deliver(3).show(1).ack(1).show(2).apply(3).probe("hr3").snapshot(3, "hr3").ack(2)
+    assert "ACK-03" in course.convicted()
+
+
+def test_what_a_snapshot_covered_before_a_later_ack_may_be_acked_when_it_likes():
+    course = Course().deliver(1).apply(1).deliver(2).deliver(3).probe("hr2").snapshot(2, "hr2").apply(3).ack(2)
+    assert "ACK-03" not in course.convicted()
+
+
+def slow(*, shown):
+    """Event 2 closes the gap in time; half a second later a snapshot covers it, and it is never ACKed."""
+    course = Course(timeout_ms=1000).deliver(2).settle().wait(600).deliver(1)
+    course = course.show(1) if shown else course
+    return course.wait(400).probe("hr2").snapshot(2, "hr2").settle().wait(2000).settle()
+
+
+def test_a_slow_gateway_may_have_taken_a_snapshot_of_an_event_before_it_applied_it():
+    assert not slow(shown=False).convicted() & {"GAP-02", "ACK-01"}
+
+
+def test_what_was_shown_before_the_snapshot_was_applied_and_has_to_be_acked():
+    assert "GAP-02" in slow(shown=True).convicted()
+
+
+def test_the_first_part_of_a_hole_is_due_when_it_has_come_whatever_comes_later():
+    """The ACK of event 1 is missed although event 2, which comes much later, has not had its time yet."""
+    course = Course().deliver(3).deliver(1).settle().wait(1500).settle().deliver(2)
+    assert course.settle().convicted() == {"GAP-02"}
+
+
+def partly_filled(after_ms):
+    """Event 4 waits for 2 and 3, and was read: a later one of an older run is ACKed. Event 3 comes so long after."""
+    course = Course().deliver(1, "m").apply(1, run="m").deliver(1).apply(1).deliver(4).deliver(2, "m").apply(2, run="m")
+    return course.settle().wait(after_ms).deliver(3).settle()
+
+
+def test_a_timer_that_has_run_out_is_not_begun_anew_by_part_of_the_hole():
+    """Part of the hole is filled 1.2 s after the timeout, and until then nobody had asked."""
+    assert partly_filled(4200).wait(1500).convicted() == {"GAP-04"}
+
+
+def test_a_timer_that_runs_may_be_begun_anew_by_part_of_the_hole():
+    assert partly_filled(2500).wait(3000).convicted() == set()
+    assert partly_filled(2500).wait(4000).convicted() == {"GAP-04"}
+
+
+def test_a_fetch_behind_an_early_equal_hash_is_no_early_resync():
+    course = Course().deliver(1).apply(1).deliver(3).settle().probe("hr1").ask("snapshot")
+    assert course.convicted() == set()
+    course = Course().deliver(1).apply(1).deliver(3).settle().probe("h").ask("snapshot")
+    assert course.convicted() == {"GAP-05"}
+
+
+def test_a_probe_in_time_tells_nothing_when_an_earlier_one_had_said_that_nothing_is_missing():
+    course = Course().deliver(1).apply(1).deliver(3).settle().probe("hr1").wait(3000).probe("hr1")
+    assert course.verdicts()["GAP-04"] == "not_exercised"
+
+
+def test_an_override_in_a_gap_counts_once_it_was_read():
+    course = Course().deliver(2).settle().deliver(0, requires_ack=False, sequence=None).gate("closed")
+    assert course.verdicts()["GATE-07"] == "not_exercised"
+    assert course.settle().gate("closed").verdicts()["GATE-07"] == "pass"
+
+
+def test_an_older_run_has_spoken_once_that_was_read():
+    course = Course().deliver(1, "old", phase="freeze").apply(1, run="old").deliver(1, phase="freeze").apply(1)
+    course.deliver(2, "old").gate("closed")
+    assert course.verdicts()["RUN-02"] == "not_exercised"
+    assert course.settle().gate("closed").verdicts()["RUN-02"] == "pass"
+
+
+def test_a_duplicate_of_a_buffered_event_is_none_of_an_acked_one():
+    course = Course().deliver(2).deliver(2).deliver(1).apply(1, 2).settle()
+    assert course.verdicts()["ACK-07"] == "not_exercised"
+    assert course.deliver(2).settle().verdicts()["ACK-07"] == "pass"
+
+
+def test_a_duplicate_of_what_a_snapshot_had_covered_is_none_of_an_applied_event():
+    course = in_gap().probe("h").snapshot(3, "h").ack(3).wait(500).settle().deliver(2).deliver(2, phase="freeze")
+    course.settle().gate("open")
+    assert course.verdicts()["DUP-01"] == "not_exercised"
+
+
+def test_a_fetch_when_the_missing_event_has_come_is_no_resync_of_an_open_gap():
+    course = in_gap().probe("h").deliver(2).ask("snapshot")
+    assert course.verdicts()["SYNC-01"] == "not_exercised"
