@@ -127,7 +127,9 @@ def test_a_probe_answered_when_the_event_behind_the_gap_was_sent_may_be_the_resy
 
 def test_a_snapshot_between_two_acks_excuses_no_wrong_order():
     """What was covered only when a later event had been ACKed should have been ACKed before that."""
-    course = Course().deliver(1).deliver(2).deliver(3).show(1).ack(1).show(2).apply(3).probe("hr3").snapshot(3, "hr3").ack(2)
+    course = (
+        Course().deliver(1).deliver(2).deliver(3).show(1).ack(1).show(2).apply(3).probe("hr3").snapshot(3, "hr3").ack(2)
+    )
     assert "ACK-03" in course.convicted()
 
 

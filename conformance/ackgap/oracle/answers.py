@@ -67,7 +67,7 @@ def _probe(bench: Bench, world: World, o: AnswerSent) -> None:
         if gap is None:
             continue
         if equal:
-            _equal(stream, o.t)
+            _equal(stream, answer, o.t)
         elif not gap.diverged and not gap.equal and o.t >= gap.opened_sent + world.instance.timeout_ns:
             gap.diverged = o.t
     for known, snapshot in [pair for pair in world.unmatched if pair[0] == answer]:
@@ -76,14 +76,16 @@ def _probe(bench: Bench, world: World, o: AnswerSent) -> None:
             _offer(stream, snapshot, t=o.t, firm=False)
 
 
-def _equal(stream: Stream, t: int) -> None:
+def _equal(stream: Stream, told: str, t: int) -> None:
     """The hole may be skipped: what is buffered directly behind it may go on in order."""
     waiting = stream.waiting()
+    if stream.gap is not None and stream.gap.equal:
+        stream.gap.waits_on = t if told == stream.gap.told else 0  # who has not gone on finds another hash than its own
     if not stream.world.instance.resync_enforced:
         return
     if stream.gap is None or not waiting or waiting[0] <= stream.gap.missing:
         return
-    stream.gap.equal, stream.gap.waits_on = True, t
+    stream.gap.equal, stream.gap.waits_on, stream.gap.told = True, t, told
     _cover(stream, Cover(t=t, sequence=waiting[0] - 1, kind="equal", state_hash="", entries={}, firm=False))
     base = stream.paths[0]
     entries = dict(base.entries)
@@ -155,9 +157,13 @@ def _offer(stream: Stream, document: dict[str, Any], *, t: int, firm: bool) -> N
         t=t, sequence=sequence, kind="snapshot", state_hash=document["state_hash"], entries=entries, firm=must
     )
     _cover(stream, cover)
-    path = Path(base=sequence, upto=sequence, entries=dict(entries), gates={sequence: reading.gate_of(entries)})
-    stream.paths.append(path)
-    del stream.paths[1:-4]
+    told = document["state_hash"]
+    gates = {sequence: reading.gate_of(entries)}
+    if not any(
+        (path.base, path.told, path.gates.get(sequence)) == (sequence, told, gates[sequence]) for path in stream.paths
+    ):
+        stream.paths.append(Path(base=sequence, upto=sequence, entries=dict(entries), gates=gates, told=told))
+        del stream.paths[1:-4]
     extend_paths(stream)
     if must:
         _make_due(stream, cover)

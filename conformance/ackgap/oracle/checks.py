@@ -6,7 +6,7 @@ from dataclasses import replace
 from ackgap.history import AckSeen, BarrierMissed, FrameSeen, GateSeen, Observation, ScenarioEnded, Settled
 from ackgap.oracle import reading
 from ackgap.oracle.bench import Bench
-from ackgap.oracle.facts import NS_PER_MS, Event, Instance, Stream, World, held_by_gap
+from ackgap.oracle.facts import NS_PER_MS, Event, Instance, Stream, World, opened_by_hand
 from ackgap.oracle.gate import gap_read
 from ackgap.oracle.monitor import Monitor, Situation
 
@@ -137,8 +137,7 @@ class Checks:
 
     @staticmethod
     def _entries_close(stream: Stream, low: int, high: int) -> bool:
-        by_hand = stream.world.unsequenced and not held_by_gap(stream.world)
-        return not by_hand and stream.gates_between(low, high) == {"closed"}
+        return not opened_by_hand(stream.world) and stream.gates_between(low, high) == {"closed"}
 
     def _must_be_open(self, o: GateSeen, stream: Stream, low: int, high: int) -> bool:
         world = stream.world

@@ -87,6 +87,7 @@ def _unsequenced(world: World, o: Delivered, message: Activation) -> None:
     opens = not (message.body.get("freeze") is True or message.body.get("drain") is True)
     if not opens:
         return
+    world.overrides += 1
     known = any(s.gap is not None and not s.gap.equal and world.settled_upto >= s.gap.opened for s in world.gapped())
     world.opened_by_hand = world.opened_by_hand or not known
     for stream in world.gapped():
@@ -201,8 +202,8 @@ def _waits(stream: Stream, gap: Gap, o: Delivered) -> bool:
     if surely_in_time(stream, gap, o.t):
         return True
     quiet = int((instance.settle_ms + 3 * instance.round_trip_ms) * NS_PER_MS)  # by then whoever fetches has begun to
-    over = gap.answers[-1:] in (["equal"], ["good"]) and not world.open_requests and o.t_sent > gap.waits_on + quiet
-    return over and surely_in_time(stream, gap, o.t, since=gap.waits_on)
+    over = gap.answers[-1:] in (["equal"], ["good"]) and not world.open_requests and gap.waits_on > 0
+    return over and o.t_sent > gap.waits_on + quiet and surely_in_time(stream, gap, o.t, since=gap.waits_on)
 
 
 def _fill(stream: Stream, gap: Gap, o: Delivered, sequence: int) -> None:

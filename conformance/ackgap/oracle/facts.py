@@ -70,7 +70,8 @@ class Gap:
     filled: int = 0  # when the missing event came (0: not)
     filled_in_flight: bool = False
     equal: bool = False  # a probe has told that nothing is missing: waiting and going on are both allowed
-    waits_on: int = 0  # when an equal hash, or a snapshot that may be taken behind it, was answered last
+    waits_on: int = 0  # when that hash, or a snapshot that may be taken behind it, was answered last
+    told: str = ""  # that hash
     behind_cover: bool = False  # opened behind a snapshot
     buffered: int = 0  # how many events waited behind it at most
 
@@ -109,6 +110,7 @@ class Path:
     upto: int
     entries: dict[tuple[Any, Any], Mapping[str, Any]]
     gates: dict[int, str]  # gate by last applied sequence
+    told: str = ""  # hash of the snapshot
 
 
 @dataclass(slots=True)
@@ -236,6 +238,7 @@ class World:
     invalid_seen: int = 0  # t of the last one
     unsequenced: int = 0
     unsequenced_seen: int = 0  # t of the last one
+    overrides: int = 0  # those that may open a gate
     opened_by_hand: bool = (
         False  # an unsequenced event may have opened a gate: no gap was known to be read when it came
     )
@@ -356,6 +359,11 @@ class Instance:
     def awake_between(self, begin: int, end: int) -> float:
         """How long (ms) the tester was not kept from running in that interval."""
         return (end - begin) / NS_PER_MS - self.stalled_between(begin, end)
+
+
+def opened_by_hand(world: World) -> bool:
+    """Whether an unsequenced event may have opened a gate of the world."""
+    return world.overrides > 0 and not held_by_gap(world)
 
 
 def held_by_gap(world: World) -> bool:

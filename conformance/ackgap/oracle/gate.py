@@ -1,7 +1,7 @@
 """GATE: when the order gate must be closed, and when it must be open."""
 
 from ackgap.history import GateSeen
-from ackgap.oracle.facts import Stream, World, held_by_gap
+from ackgap.oracle.facts import Stream, World, held_by_gap, opened_by_hand
 from ackgap.oracle.monitor import Claim, Monitor, Situation
 
 
@@ -59,7 +59,7 @@ class GateMonitor(Monitor):
     def on_gate(self, o: GateSeen, world: World) -> None:
         """GATE-02: nothing of the stream was ever applied. Once a gap was read, that is what closes the gate."""
         stream = world.streams.get(o.run_id)
-        if o.state == "unknown" or (world.unsequenced and not held_by_gap(world)):
+        if o.state == "unknown" or opened_by_hand(world):
             return
         if stream is not None and (stream.frontier > 0 or stream.derailed or gap_read(o, stream)):
             return

@@ -118,6 +118,7 @@ class MsgMonitor(Monitor):
         return (
             event.message.optional == "version"
             and sequence <= stream.contiguous
+            and (stream.run_id, sequence) not in stream.world.stray_acks  # judged already
             and not any(cover.sequence >= sequence for cover in stream.covers)
             and not stream.derailed
         )

@@ -105,7 +105,7 @@ def outlived(case):
             end = s.gap_end(opening)
             t = time_at(case, s, end)
             timely = any(
-                opening.place < p < end and r.t >= opening.t_sent + case.timeout
+                opening.place < p < end and r.t >= opening.t_sent + case.timeout - case.early
                 for p, r in case.facts.requests
                 if r.world_id == s.world
             )
@@ -125,7 +125,7 @@ def asked(case, s, opening):
         part = opening.place < a.place < s.gap_end(opening) and a.sequence < min(waiting, default=0)
         if part and a.t <= begun + case.timeout + case.late:
             begun = max(begun, a.t)  # when part of the hole is filled the timer may begin anew, if it has not run out
-    return times, opening.t_sent + case.timeout - case.facts.margin, begun + case.timeout + case.late
+    return times, opening.t_sent + case.timeout - case.early, begun + case.timeout + case.late
 
 
 def punctual(case, s, opening):
@@ -184,5 +184,6 @@ def fetched_in_time(case):
     for place, r in fetches:
         openings = [s.gap_since(place) for s in case.of(r.world_id) if s.in_gap(place)]
         if openings:
-            early = all(r.t < o.t_sent + case.timeout - case.facts.margin for o in openings)
-            yield BAD if early and not case.polls else OK
+            early = all(r.t < o.t_sent + case.timeout - case.early for o in openings)
+            under_way = any(case.resyncing(s, place) for s in case.of(r.world_id))  # of a gap before, or another run
+            yield BAD if early and not case.polls and not under_way else OK

@@ -43,7 +43,7 @@ def unknown_is_closed(case):
     known_streams = {(s.world, s.run): s for s in case.streams}
     for place, g in case.facts.gates:
         s = known_streams.get((g.world_id, g.run_id))
-        if case.unsequenced(g.world_id, place) or g.state == "unknown":
+        if case.by_hand(g.world_id, place) or g.state == "unknown":
             continue
         if s is None or s.standings(place) == {(0, frozenset(), None)}:
             yield BAD if g.state == "open" else OK
@@ -103,7 +103,7 @@ SLOW = 1_500_000_000  # a gate may stay closed longer than needed; this long (ns
 
 def quiet_since(case, s, place):
     """When something happened to a stream last before a place."""
-    taken = {q[0] for q in s.snapshots}
+    taken = {q[0] for q in s.snapshots if q[1] >= s.acked_before(q[0])}
     things = [*s.acks, *s.frames, *s.arrivals, *(x for x in case.facts.answers if x.place in taken)]
     settles = [x.t for p, x in case.facts.settles if p < place and x.world_id == s.world]
     return max([x.t for x in things if x.place < place] + settles)
@@ -206,7 +206,7 @@ def a_duplicate_changes_nothing(case):
                     continue
                 again = any(o.place < f.place and o.sequence == f.sequence for o in s.frames)
                 newer = again and any(o.place < f.place and o.sequence > f.sequence for o in s.frames)
-                if newer or (effect(a.body) != effect(first.body) and f.body == a.body):
+                if newer or (effect(a.body) != effect(first.body) and effect(f.body) == effect(a.body)):
                     yield BAD
 
 

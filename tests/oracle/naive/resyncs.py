@@ -44,9 +44,10 @@ def fetch_when_hashes_differ(case):
                 r.t for p, r in case.facts.requests if p > place and r.endpoint == "snapshot" and r.world_id == s.world
             ]
             limit = t + case.facts.margin + 2_000_000_000
+            end, ended = case.facts.end_of(s.world)
             if fetches and fetches[0] <= limit:
                 yield OK
-            elif not fetches and s.gap_end(opening) == case.facts.length and case.facts.end_of(s.world)[1] > limit:
+            elif not any(f <= ended for f in fetches) and s.gap_since(end) is opening and ended > limit:
                 yield BAD
 
 

@@ -57,6 +57,7 @@ class Case:
                 for s in self.of(world)
             )
             for a in self.unsequenced(world, place)
+            if not a.held
         )
 
     @functools.cached_property
@@ -84,6 +85,11 @@ class Case:
 
     def may_have_timed_out(self, opening, t):
         return t >= opening.t_sent + self.timeout - self.facts.margin
+
+    @property
+    def early(self):
+        """How much earlier than a timeout a request may be seen, for coarse timers and clocks, ns."""
+        return max(self.facts.margin, 20_000_000 + self.timeout // 100)
 
     def has_timed_out(self, opening, t):
         return t >= opening.t + self.timeout + self.late

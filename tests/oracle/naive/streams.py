@@ -138,7 +138,9 @@ class Stream:
         """Whether an event may be covered by a snapshot or lie in a hole that an equal hash lets a Gateway skip, before
         a place or at any time: then it need not be applied."""
         leaves = [(q[0], q[1]) for q in self.snapshots if q[1] >= self.acked_before(q[0])] + self.skips
-        return any(last >= sequence and (place is None or when < place) for when, last in leaves)
+        t = next((x.t for x in self.acks if x.place == place), -1)  # what is answered at that very time may come first
+        times = {x.place: x.t for x in self.facts.answers}
+        return any(last >= sequence and (place is None or when < place or times[when] <= t) for when, last in leaves)
 
     def covers(self, sequence):
         """Whether a snapshot that was not older than what was ACKed reaches an event."""
@@ -179,7 +181,7 @@ class Stream:
         enforced = self.facts.started.resync_enforced
         received: set = set()
         found = {(0, frozenset(), None)}
-        for when, kind, what in sorted(happenings, key=lambda h: h[0]):
+        for when, kind, what in sorted(happenings, key=lambda h: (h[0], h[1] == "snapshot")):
             if when >= place:
                 break
             beyond = max(received, default=0)
