@@ -227,3 +227,48 @@ def test_a_service_that_has_forgotten_a_world_after_a_restart_is_free(tape):
     tape.problem(404)
     tape.problem(404, "state_hash")
     assert tape.convicted() == set()
+
+
+def stopped(tape):
+    tape.say(TargetChanged, state="stopped")
+    tape.now += 500
+    tape.say(TargetChanged, state="restarted")
+
+
+def test_a_run_that_was_over_long_before_a_restart_was_not_cut_off(tape):
+    tape.apply("r1")
+    tape.rest()
+    tape.now += 1000
+    stopped(tape)
+    tape.rest()
+    tape.both()
+    found = tape.verdicts()
+    assert {found[name].verdict for name in ("WS-27", "WS-28")} == {"not_exercised"}
+    assert tape.convicted() == set()
+
+
+def test_a_run_that_is_asked_for_after_a_restart_was_not_cut_off(tape):
+    tape.apply("r1")
+    tape.rest()
+    tape.now += 1000
+    stopped(tape)
+    tape.rest()
+    tape.apply("r2", 0.25)
+    tape.rest()
+    assert tape.verdicts()["WS-27"].verdict == "not_exercised"
+    assert tape.verdicts()["WS-01"].verdict == "pass"
+
+
+def test_a_run_that_a_restart_cut_off_is_judged_once_the_world_came_to_rest(tape):
+    cut_off(tape)
+    assert {tape.verdicts()[name].verdict for name in ("WS-27", "WS-28")} == {"not_exercised"}
+
+
+def test_a_run_that_goes_on_with_a_second_event_after_a_restart_has_lost_its_first(tape):
+    tape.ask("r1")
+    tape.event("r1", 2, "freeze", LONG)
+    stopped(tape)
+    for sequence, (phase, key) in enumerate([("freeze", SHORT), ("unfreeze", LONG), ("unfreeze", SHORT)], 3):
+        tape.event("r1", sequence, phase, key)
+    tape.rest()
+    assert "WS-27" in tape.convicted()
