@@ -215,3 +215,45 @@ def test_a_duplicate_of_what_a_snapshot_had_covered_is_none_of_an_applied_event(
 def test_a_fetch_when_the_missing_event_has_come_is_no_resync_of_an_open_gap():
     course = in_gap().probe("h").deliver(2).ask("snapshot")
     assert course.verdicts()["SYNC-01"] == "not_exercised"
+
+
+def test_behind_another_hash_a_gateway_that_waits_may_be_in_a_resync():
+    """The second probe tells another hash than the equal one: who has not gone on is not at rest."""
+    course = in_gap().probe("hr1").ask("snapshot").answer("snapshot", {}, status=503).probe("hr3").wait(200).deliver(2)
+    assert course.wait(1500).settle().convicted() == set()
+
+
+def test_an_unsequenced_freeze_opens_no_gate():
+    course = (
+        Course()
+        .deliver(1, phase="freeze")
+        .apply(1)
+        .deliver(0, requires_ack=False, sequence=None, phase="freeze", freeze=True)
+    )
+    assert course.settle().gate("open").convicted() == {"GATE-05"}
+    free = Course().deliver(1, phase="freeze").apply(1).deliver(0, requires_ack=False, sequence=None)
+    assert free.settle().gate("open").convicted() == set()
+
+
+def test_a_snapshot_that_comes_again_and_again_does_not_push_out_what_an_equal_hash_allows():
+    """At an equal hash the Gateway may have gone on to the unfreeze, whatever it is answered afterwards."""
+    course = Course().deliver(1, phase="freeze").apply(1).deliver(3).settle().wait(3000).probe("hr1")
+    for _ in range(6):
+        course.snapshot(1, "hr1", phase="freeze")
+    assert course.gate("open").convicted() == set()
+
+
+def test_an_event_of_another_version_that_was_acked_before_it_came_is_not_judged_again():
+    course = Course().deliver(1).apply(1)
+    course.events["r", 2] = course.body(2, version=2)
+    course.ack(2).deliver(2, version=2).show(2).wait(100).gate("open")
+    assert course.convicted() == {"ACK-02"}
+
+
+def test_an_ack_from_behind_a_hole_shows_that_the_snapshot_was_taken_and_its_gate_has_to_be_shown():
+    """Two runs ask, so nobody has to take the snapshot; one that ACKs what lies behind the hole has taken it."""
+    course = (
+        Course().deliver(2, "old").deliver(1).apply(1).deliver(3).settle().wait(3000).probe("hr3").snapshot(3, "hr3")
+    )
+    assert course.settle().wait(2000).settle().wait(2000).gate("closed").convicted() == set()
+    assert course.ack(3).settle().wait(2000).gate("closed").convicted() == {"GATE-06"}

@@ -146,7 +146,7 @@ class Checks:
             and not stream.missing_reported
             and high == stream.highest_covered_or_delivered()
             and (low == high or self._accepted(stream, high))
-            and not stream.suspended
+            and (not stream.suspended or self._snapshot_taken(stream, low))
             and not world.unsequenced
             and world.latest_run == stream.run_id
             and world.settled_upto >= max(s.last_arrival for s in world.streams.values())
@@ -154,6 +154,12 @@ class Checks:
             and not stream.optional
             and stream.gates_between(high, high) == {"open"}
         )
+
+    @staticmethod
+    def _snapshot_taken(stream: Stream, low: int) -> bool:
+        """Whether an ACK from behind a hole that was never filled shows that the Gateway has taken a snapshot."""
+        mended = stream.mended
+        return mended is not None and not mended.filled and low > mended.missing and not stream.amnesic
 
     @staticmethod
     def _due_open(stream: Stream) -> int:

@@ -74,7 +74,7 @@ def first_acks_in_order(case):
                 continue
             above = [x for n, x in seen.items() if n > ack.sequence]
             # What was covered before the higher one was applied is not applied itself: its ACK may come when it likes.
-            if any(not s.may_be_skipped(ack.sequence, x.place) for x in above):
+            if any(not s.may_be_skipped(ack.sequence, x.place, x.t) for x in above):
                 yield BAD
             elif seen and not s.may_be_skipped(ack.sequence, ack.place):
                 yield OK

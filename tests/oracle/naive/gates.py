@@ -104,7 +104,9 @@ SLOW = 1_500_000_000  # a gate may stay closed longer than needed; this long (ns
 def quiet_since(case, s, place):
     """When something happened to a stream last before a place."""
     taken = {q[0] for q in s.snapshots if q[1] >= s.acked_before(q[0])}
-    things = [*s.acks, *s.frames, *s.arrivals, *(x for x in case.facts.answers if x.place in taken)]
+    first = {f.sequence: f for f in reversed(s.frames)}  # what is said again changes nothing
+    acks = [ack for n in s.firsts if (ack := s.first_ack(n))]
+    things = [*acks, *first.values(), *s.arrivals, *(x for x in case.facts.answers if x.place in taken)]
     settles = [x.t for p, x in case.facts.settles if p < place and x.world_id == s.world]
     return max([x.t for x in things if x.place < place] + settles)
 

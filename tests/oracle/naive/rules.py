@@ -152,8 +152,8 @@ class Case:
 
     def _way(self, s, n, a):
         ready = s.ready(n)
-        if ready is None:
-            return ""
+        if ready is None or any(place < a.place and to >= n for place, to in s.skips):
+            return ""  # it came when it could have been skipped already
         ack = s.first_ack(n)
         in_time = max(a.t, (s.closer(n) or a).t) + self.patience
         until = min([x.place for k in s.firsts if k > n and (x := s.first_ack(k))], default=self.facts.length)
@@ -226,7 +226,9 @@ class Case:
     def resyncing(self, s, place):
         """Whether a resync may be going on that no event had to end: nothing new has come in order since."""
         for o in s.gap_openings:
-            closer = next((x for x in s.firsts.values() if x.place + 1 == s.gap_end(o)), None)
+            closer = next((x for x in s.firsts.values() if x.place + 1 == s.gap_end(o)), None) or self.last_of_hole(
+                s, o
+            )
             if not self.enforced or closer is None or closer.place >= place:
                 continue
             after = [x for x in s.firsts.values() if closer.place < x.place < place]
@@ -234,6 +236,13 @@ class Case:
             if self.may_have_timed_out(o, closer.t) and not followed:
                 return True
         return False
+
+    @staticmethod
+    def last_of_hole(s, opening):
+        """The last event of a hole that came although an equal hash had let the Gateway skip it."""
+        skips = [(place, to) for place, to in s.skips if place + 1 == s.gap_end(opening)]
+        late = [x for place, to in skips for x in s.firsts.values() if x.place > place and x.sequence <= to]
+        return max(late, key=lambda x: x.place, default=None)
 
     def read(self, arrival):
         """When the target was seen to have read an arrival: by the ACK of something behind it; None if never."""

@@ -56,7 +56,8 @@ class Stream:
         return [
             f
             for f in self.facts.frames
-            if (f.world, f.run) == (self.world, self.run)
+            if f.place > self.arrivals[0].place
+            and (f.world, f.run) == (self.world, self.run)
             and f.sequence is not None
             and f.body.get("requires_ack") is not False
         ]
@@ -134,11 +135,10 @@ class Stream:
         ahead = [n for n in received if n > position]
         return [(min(ahead) - 1, entries, local)] if ahead else []
 
-    def may_be_skipped(self, sequence, place=None):
+    def may_be_skipped(self, sequence, place=None, t=-1):
         """Whether an event may be covered by a snapshot or lie in a hole that an equal hash lets a Gateway skip, before
-        a place or at any time: then it need not be applied."""
+        a place or up to a time, or ever: then it need not be applied."""
         leaves = [(q[0], q[1]) for q in self.snapshots if q[1] >= self.acked_before(q[0])] + self.skips
-        t = next((x.t for x in self.acks if x.place == place), -1)  # what is answered at that very time may come first
         times = {x.place: x.t for x in self.facts.answers}
         return any(last >= sequence and (place is None or when < place or times[when] <= t) for when, last in leaves)
 
