@@ -154,8 +154,9 @@ def _offer(stream: Stream, document: dict[str, Any], *, t: int, firm: bool) -> N
     if gap is not None and gap.equal:
         gap.waits_on = t
     cover = Cover(
-        t=t, sequence=sequence, kind="snapshot", state_hash=document["state_hash"], entries=entries, firm=must
-    )
+        t=t, sequence=sequence, kind="snapshot", state_hash=document["state_hash"], entries=entries, firm=must,
+        gapped=gap is not None,
+    )  # fmt: skip
     _cover(stream, cover)
     told = document["state_hash"]
     gates = {sequence: reading.gate_of(entries)}

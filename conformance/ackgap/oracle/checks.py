@@ -268,9 +268,10 @@ class Checks:
 
     @staticmethod
     def _covered_meanwhile(stream: Stream, sequence: int, limit: int) -> bool:
-        """Whether a snapshot may have covered an event before a slow Gateway had applied it."""
-        shown = stream.shown.get(sequence, limit)
-        return any(c.kind == "snapshot" and c.sequence >= sequence and c.t < min(shown, limit) for c in stream.covers)
+        """Whether a snapshot, fetched for a gap that was there, may have covered an event before a slow Gateway had
+        applied it."""
+        latest = min(limit, stream.shown.get(sequence, limit))
+        return any(c.gapped and c.sequence >= sequence and c.t < latest for c in stream.covers)
 
     def _missing_message(self, t: int, stream: Stream, event: Event) -> str:
         how = {

@@ -100,6 +100,7 @@ class Cover:
     state_hash: str
     entries: Mapping[tuple[Any, Any], Mapping[str, Any]]
     firm: bool  # the target had all it needs to accept it: it must
+    gapped: bool = False  # the stream had a gap when it was served
 
 
 @dataclass(slots=True)

@@ -159,7 +159,11 @@ class Case:
         until = min([x.place for k in s.firsts if k > n and (x := s.first_ack(k))], default=self.facts.length)
         until = min([until, *(f.place for f in s.frames if f.sequence == n)])  # it was applied, so it was not covered
         if any(
-            q[1] >= n and self.answered_at(q[0]) < in_time and q[0] < until and (ack is None or q[0] < ack.place)
+            q[1] >= n
+            and self.answered_at(q[0]) < in_time
+            and q[0] < until
+            and (ack is None or q[0] < ack.place)
+            and s.may_wait(q[0])
             for q in s.snapshots
         ):
             return ""
