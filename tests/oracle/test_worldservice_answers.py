@@ -5,9 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from ackgap.history import (
-    Stalled,
-)
+from ackgap.history import Stalled, TargetChanged
 from tests.oracle.tape import LONG, MS, SHORT, Tape, snapshot
 
 
@@ -255,3 +253,75 @@ def test_a_snapshot_while_nothing_goes_on_shows_nothing_of_applies_in_progress(t
     tape.event("r2", 2, "unfreeze", LONG, 0.25)
     tape.rest()
     assert tape.verdicts()["WS-14"].verdict == "pass"
+
+
+def test_what_an_override_has_touched_is_not_held_against_a_snapshot_or_an_entry(tape):
+    tape.apply("r1")
+    tape.rest()
+    tape.event(None, None, None, LONG, 0.9, requires_ack=False, acked=False, freeze=False)
+    tape.rest()
+    snapshot(tape, run_id="r1", sequence=4)
+    tape.entry(tape.events()[0])
+    assert tape.convicted() == set()
+
+
+def test_a_snapshot_goes_back_also_long_after_a_restart(tape):
+    tape.apply("r1")
+    tape.rest()
+    tape.now += 1000
+    tape.say(TargetChanged, state="stopped")
+    tape.say(TargetChanged, state="restarted")
+    tape.rest()
+    tape.ask("r2", 0.25)
+    tape.event("r2", 1, "freeze", LONG, 0.25)
+    behind = {"sequence": 1, "state": {"a": {k[1]: dict(e) for k, e in tape.state.items()}}, "state_hash": tape.hash()}
+    tape.event("r2", 2, "freeze", SHORT, 0.25)
+    tape.read("snapshot")
+    snapshot(tape, **behind)
+    tape.event("r2", 3, "unfreeze", LONG, 0.25)
+    tape.event("r2", 4, "unfreeze", SHORT, 0.25)
+    tape.rest()
+    assert tape.convicted() == {"WS-16"}
+
+
+def test_a_snapshot_in_the_middle_of_an_apply_names_only_what_is_published_later(tape):
+    tape.ask("r1")
+    tape.event("r1", 1, "freeze", LONG)
+    tape.event("r1", 2, "freeze", SHORT)
+    snapshot(tape, sequence=9)
+    tape.event("r1", 3, "unfreeze", LONG)
+    tape.event("r1", 4, "unfreeze", SHORT)
+    assert "WS-15" not in tape.convicted()
+    tape.rest()
+    assert "WS-15" in tape.convicted()
+
+
+def test_a_snapshot_of_a_run_that_never_was(tape):
+    tape.apply("r1")
+    tape.rest()
+    snapshot(tape, run_id="r9", sequence=3)
+    assert "WS-15" not in tape.convicted()
+    tape.rest()
+    assert "WS-15" in tape.convicted()
+
+
+def test_a_version_tag_stands_in_double_quotes(tape):
+    tape.apply("r1")
+    tape.rest()
+    tape.read("state_hash", etag="t1")
+    assert tape.convicted() == {"WS-20"}
+
+
+def test_an_entry_is_judged_whatever_else_was_read_before(tape):
+    tape.apply("r1")
+    tape.rest()
+    tape.both()
+    tape.entry(tape.events()[0])
+    assert tape.convicted() == {"WS-19"}
+
+
+def test_what_is_read_of_a_world_that_never_was_belongs_to_its_scenario(tape):
+    tape.apply("r1")
+    tape.rest()
+    tape.read(world="w-never")
+    assert tape.verdicts()["WS-17"].evidence[0].scenario == "s"

@@ -272,3 +272,40 @@ def test_a_run_that_goes_on_with_a_second_event_after_a_restart_has_lost_its_fir
         tape.event("r1", sequence, phase, key)
     tape.rest()
     assert "WS-27" in tape.convicted()
+
+
+def test_a_run_that_ended_just_before_a_restart_may_have_been_cut_off(tape):
+    tape.apply("r1")
+    stopped(tape)
+    tape.rest()
+    assert tape.verdicts()["WS-27"].verdict == "pass"
+
+
+def test_a_run_that_was_asked_for_before_a_restart_and_begins_after_it(tape):
+    tape.ask("r1")
+    stopped(tape)
+    for number, (phase, key) in enumerate(
+        [("freeze", LONG), ("freeze", SHORT), ("unfreeze", LONG), ("unfreeze", SHORT)], 1
+    ):
+        tape.event("r1", number, phase, key)
+    tape.rest()
+    assert {tape.verdicts()[name].verdict for name in ("WS-27", "WS-28")} == {"pass"}
+
+
+def test_a_run_that_the_tester_made_fail_may_freeze_again(tape):
+    tape.ask("r1", failing=True)
+    steps = [("freeze", LONG), ("freeze", SHORT), ("unfreeze", LONG), ("freeze", LONG), ("unfreeze", LONG),
+             ("unfreeze", SHORT)]  # fmt: skip
+    for number, (phase, key) in enumerate(steps, 1):
+        tape.event("r1", number, phase, key)
+    tape.rest()
+    assert tape.convicted() == set()
+
+
+def test_an_apply_after_one_that_was_made_to_fail_has_to_be_completed(tape):
+    tape.ask("r1", failing=True)
+    tape.rest()
+    tape.ask("r2")
+    tape.event("r2", 1, "freeze", LONG)
+    tape.rest()
+    assert tape.convicted() == {"WS-33"}
