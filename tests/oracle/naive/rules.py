@@ -241,10 +241,10 @@ class Case:
                 return True
         return False
 
-    @staticmethod
-    def last_of_hole(s, opening):
-        """The last event of a hole that came although an equal hash had let the Gateway skip it."""
+    def last_of_hole(self, s, opening):
+        """The last event of a hole that came when an equal hash had let the Gateway skip it, and a resync may go on."""
         skips = [(place, to) for place, to in s.skips if place + 1 == s.gap_end(opening)]
+        skips = [(place, to) for place, to in skips if not self.waited_on(s, to + 1)]
         late = [x for place, to in skips for x in s.firsts.values() if x.place > place and x.sequence <= to]
         return max(late, key=lambda x: x.place, default=None)
 
