@@ -263,3 +263,33 @@ def test_a_snapshot_excuses_no_missing_ack_where_there_was_no_gap():
     """The Gateway has lost event 1 and resyncs because it believes that it never came."""
     course = Course(timeout_ms=500).deliver(1).deliver(2).wait(600).probe("hr2").snapshot(2, "hr2").ack(2)
     assert course.settle().wait(2000).settle().convicted() == {"ACK-01"}
+
+
+def test_an_event_behind_a_snapshot_that_another_run_has_fetched_is_due_for_nobody():
+    """The run without a gap was told of event 3, which it has not seen; whether it took that is its own business."""
+    course = (
+        Course()
+        .deliver(1)
+        .deliver(2)
+        .apply(1, 2)
+        .deliver(2, "other")
+        .settle()
+        .wait(3000)
+        .probe("hr3")
+        .snapshot(3, "hr3")
+    )
+    course.deliver(4)
+    assert course.settle().wait(2000).settle().convicted() == set()
+    course = (
+        Course()
+        .deliver(1)
+        .deliver(2)
+        .apply(1, 2)
+        .deliver(2, "other")
+        .settle()
+        .wait(3000)
+        .probe("hr3")
+        .snapshot(3, "hr3")
+    )
+    course.deliver(4).apply(4).deliver(5)
+    assert course.settle().wait(2000).settle().convicted() == {"GAP-03"}

@@ -325,3 +325,13 @@ def test_what_is_read_of_a_world_that_never_was_belongs_to_its_scenario(tape):
     tape.rest()
     tape.read(world="w-never")
     assert tape.verdicts()["WS-17"].evidence[0].scenario == "s"
+
+
+def test_an_event_and_the_snapshot_that_names_it_have_one_hash(tape):
+    tape.ask("r1")
+    tape.event("r1", 1, "freeze", LONG)
+    snapshot(tape, state_hash="other")
+    for number, (phase, key) in enumerate([("freeze", SHORT), ("unfreeze", LONG), ("unfreeze", SHORT)], 2):
+        tape.event("r1", number, phase, key)
+    tape.rest()
+    assert tape.convicted() == {"WS-02"}

@@ -309,3 +309,26 @@ def test_an_apply_after_one_that_was_made_to_fail_has_to_be_completed(tape):
     tape.event("r2", 1, "freeze", LONG)
     tape.rest()
     assert tape.convicted() == {"WS-33"}
+
+
+def test_an_apply_after_one_that_a_restart_cut_off_has_to_be_completed(tape):
+    cut_off(tape)
+    tape.rest()
+    tape.ask("r2")
+    tape.event("r2", 1, "freeze", LONG)
+    tape.rest()
+    assert "WS-33" in tape.convicted()
+
+
+def test_applies_that_are_asked_for_without_a_name_are_told_apart_by_their_order(tape):
+    tape.ask("", keys=(LONG,))
+    tape.event("one", 1, "freeze", LONG)
+    tape.event("one", 2, "unfreeze", LONG)
+    tape.rest()
+    tape.ask("", keys=(LONG,))
+    tape.rest()
+    assert tape.convicted() == {"WS-33"}
+    tape.event("two", 1, "freeze", LONG)
+    tape.event("two", 2, "unfreeze", LONG)
+    tape.rest()
+    assert tape.convicted() == set()

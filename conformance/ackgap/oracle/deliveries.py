@@ -132,12 +132,26 @@ def _sequenced(world: World, o: Delivered, message: Activation) -> None:
         if follows_again:
             stream.suspended = False  # it has mended the gap by itself and follows again
         extend_frontier(stream)
+        if stream.frontier > before and not _surely_in_order(stream, message.sequence):
+            stream.suspended = (
+                True  # it follows a snapshot that was fetched for another run, and need not have been taken
+            )
         if stream.frontier > before and not stream.suspended:
             event.via = event.via or "order"
     if stream.gap is None and stream.waiting():
         open_gap(stream, sent=o.t_sent, t=o.t, partition=o.partition, offset=o.offset)
     extend_paths(stream)
     forget(stream)
+
+
+def _surely_in_order(stream: Stream, sequence: int) -> bool:
+    """Whether everything below an event has come, or was skipped for certain: by a snapshot that had to be taken, or as ACKs show."""
+    if sequence <= stream.contiguous:
+        return True
+    base = max([stream.contiguous, stream.highest_acked, *(c.sequence for c in stream.covers if c.firm)])
+    while base < sequence and base + 1 in stream.events:
+        base += 1
+    return sequence <= base
 
 
 def _event(stream: Stream, o: Delivered, message: Activation) -> Event:
