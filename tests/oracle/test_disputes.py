@@ -293,3 +293,14 @@ def test_an_event_behind_a_snapshot_that_another_run_has_fetched_is_due_for_nobo
     )
     course.deliver(4).apply(4).deliver(5)
     assert course.settle().wait(2000).settle().convicted() == {"GAP-03"}
+
+
+def test_an_event_is_missing_only_once_the_one_that_it_waited_for_is_known_to_be_read():
+    course = Course().deliver(2).settle().deliver(1).wait(2500)
+    assert course.convicted() == set()
+    assert "GAP-02" in course.ack(1).wait(2500).convicted()
+
+
+def test_an_equal_hash_lets_nobody_skip_what_was_there():
+    course = Course().deliver(1).deliver(2).deliver(4).show(1).probe("hr1").apply(2).ack(1)
+    assert "ACK-03" in course.convicted()

@@ -215,7 +215,10 @@ class Checks:
                 if whole:
                     stream.due_upto = sequence
                 continue
-            if not event.via or event.t > upto:
+            unread = (
+                event.ready > upto and sequence - 1 not in stream.acked
+            )  # of what it had waited for nothing is known
+            if not event.via or event.t > upto or unread:
                 whole = False
                 continue
             situation = self.bench.situation(stream, t=t, sequence=sequence)

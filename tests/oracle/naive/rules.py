@@ -79,7 +79,9 @@ class Case:
             for s in self.streams:
                 if (g.world_id, g.run_id) == (s.world, s.run) and g.state == "open":
                     opening = s.gap_since(place)
-                    if opening and self.facts.settled(opening.behind, place):
+                    shut = all(not e or any(h for _, (_, h) in e) for _, e, _ in s.standings(place))
+                    wrong = shut and not self.by_hand(s.world, place)
+                    if opening and (wrong or self.facts.settled(opening.behind, place)):
                         found.append((s, place, g.t_sent))
         return found
 

@@ -138,7 +138,8 @@ class Stream:
     def may_be_skipped(self, sequence, place=None, t=-1):
         """Whether an event may be covered by a snapshot or lie in a hole that an equal hash lets a Gateway skip, before
         a place or up to a time, or ever: then it need not be applied."""
-        leaves = [(q[0], q[1]) for q in self.snapshots if q[1] >= self.acked_before(q[0])] + self.skips
+        leaves = [(q[0], q[1]) for q in self.snapshots if q[1] >= self.acked_before(q[0])]
+        leaves += [(when, last) for when, last in self.skips if sequence not in self.received(when)]
         times = {x.place: x.t for x in self.facts.answers}
         return any(last >= sequence and (place is None or when < place or times[when] <= t) for when, last in leaves)
 
