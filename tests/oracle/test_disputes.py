@@ -304,3 +304,22 @@ def test_an_event_is_missing_only_once_the_one_that_it_waited_for_is_known_to_be
 def test_an_equal_hash_lets_nobody_skip_what_was_there():
     course = Course().deliver(1).deliver(2).deliver(4).show(1).probe("hr1").apply(2).ack(1)
     assert "ACK-03" in course.convicted()
+
+
+def test_the_gate_is_as_the_snapshot_says_that_had_to_be_taken_also_without_an_ack_of_it():
+    course = (
+        Course()
+        .deliver(2)
+        .deliver(3, phase="freeze")
+        .settle()
+        .wait(3000)
+        .probe("hr3")
+        .snapshot(3, "hr3", phase="freeze")
+    )
+    course.wait(1000).deliver(1, phase="freeze").settle().gate("open")
+    assert "GATE-06" in course.convicted()
+
+
+def test_behind_an_equal_hash_a_closed_gate_tells_nothing_of_later_answers():
+    course = in_gap().probe("hr1").ask("snapshot").answer("snapshot", {}, status=503).settle().gate("closed")
+    assert course.verdicts()["SYNC-11"] == "not_exercised"

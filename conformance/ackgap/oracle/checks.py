@@ -123,6 +123,7 @@ class Checks:
             return
         low, high = stream.lowest(o.t_sent), stream.frontier
         read, accepted = gap_read(o, stream), self._accepted(stream, high)
+        low = high if accepted else low
         situation = self.bench.situation(stream, t=o.t_sent, low=low, high=high, gap_read=read, accepted=accepted)
         if read or self._entries_close(stream, low, high):
             if o.state == "closed":
@@ -175,7 +176,7 @@ class Checks:
 
     @staticmethod
     def _all_answers(s: Situation) -> frozenset[str]:
-        return frozenset(s.gap.answers) if s.gap is not None else frozenset()
+        return frozenset(s.gap.answers) if s.gap is not None and not s.gap.equal else frozenset()
 
     def _open_message(self, o: GateSeen, stream: Stream, situation: Situation) -> str:
         if situation.gap_read and stream.gap is not None:

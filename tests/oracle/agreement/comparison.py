@@ -53,8 +53,9 @@ def disagreements(streaming, naive):
         if known and not known & broken and not overtaken:
             found.append(f"{r}: convicted, but its words are not broken")
     derailed = convicted & EARLY
+    doubted = {r for r, v in streaming.items() if v == "inconclusive"}
     for r in sorted(broken - convicted):
-        if streaming.get(r) == "inconclusive":
+        if relatives(r) & doubted:
             continue
         explained = convicted & (STRAY | {"ACK-03"}) and r in MISSING  # it was ACKed, too early or too late
         explained = explained or (

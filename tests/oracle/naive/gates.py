@@ -34,7 +34,7 @@ def free(entries):
 def closed_in_a_gap(case):
     for s, place, g in asked(case):
         opening = s.gap_since(place)
-        if opening and case.facts.settled(opening.behind, place):
+        if opening and case.was_read(opening, place):
             yield BAD if g.state == "open" else OK
 
 
@@ -52,7 +52,7 @@ def unknown_is_closed(case):
 @rule("GATE-03")
 def closed_by_freeze(case):
     for s, place, g in asked(case):
-        frozen = any(a.place < place and a.sequence in s.firsts and s.firsts[a.sequence].held for a in s.acks)
+        frozen = any(a.held and (ack := s.first_ack(n)) and ack.place < place for n, a in s.firsts.items())
         if not frozen or case.by_hand(s.world, place):
             continue
         if all(shut(e) for _, e in known(s, place)):
@@ -63,8 +63,7 @@ def closed_by_freeze(case):
 def any_held_entry_closes(case):
     for s, place, g in asked(case):
         gap = s.gap_since(place)
-        read = gap and gap.place == gap.behind.place and case.facts.settled(gap.behind, place)
-        if case.by_hand(s.world, place) or read:
+        if case.by_hand(s.world, place) or (gap and case.was_read(gap, place)):
             continue
         possible = [e for _, e in known(s, place)]
         if all(shut(e) for e in possible) and any(
@@ -78,6 +77,9 @@ def opens_after_the_last_unfreeze(case):
     for s, place, g in asked(case):
         top = max(s.received(place), default=0)
         if not top or case.unsequenced(s.world, place) or any(q[0] < place and q[1] >= top for q in s.snapshots):
+            continue
+        below = max([q[1] for q in s.snapshots if q[0] < place], default=0)
+        if not all(n in s.received(place) for n in range(below + 1, top + 1)):
             continue
         if s.most(place) != top or s.in_gap(place) or case.refused(s, top) or newer(case, s, place):
             continue
@@ -148,7 +150,7 @@ def as_the_snapshot_says(case):
 def no_override_opens_in_a_gap(case):
     for s, place, g in asked(case):
         opening = s.gap_since(place)
-        if opening is None or not case.facts.settled(opening.behind, place):
+        if opening is None or not case.was_read(opening, place):
             continue
         if any(
             a.place > opening.place and not a.held and case.facts.settled(a, place)
@@ -174,7 +176,7 @@ def older_runs_change_nothing(case):
             if begun < a.place < place and (case.facts.settled(a, place) or acked(o, a, place))
         ]
         gap = s.gap_since(place)
-        if older and not case.by_hand(s.world, place) and not (gap and case.facts.settled(gap.behind, place)):
+        if older and not case.by_hand(s.world, place) and not (gap and case.was_read(gap, place)):
             possible = [e for _, e in known(s, place)]
             if all(shut(e) for e in possible):
                 yield BAD if g.state == "open" else OK

@@ -35,11 +35,15 @@ def probe_before_fetch(case):
 @rule("SYNC-02")
 def fetch_when_hashes_differ(case):
     for s, opening, _ in outlived(case):
+        differing = False
         for place, answered in s.probes:
             t = case.answered_at(place)
             timed_out = t >= opening.t_sent + case.timeout
             if s.gap_since(place) is not opening or not timed_out or answered in s.local_hashes(place):
                 continue
+            if differing:
+                break  # a snapshot was fetched on the first one, or that was told
+            differing = True
             fetches = [
                 r.t for p, r in case.facts.requests if p > place and r.endpoint == "snapshot" and r.world_id == s.world
             ]

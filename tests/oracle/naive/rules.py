@@ -81,9 +81,17 @@ class Case:
                     opening = s.gap_since(place)
                     shut = all(not e or any(h for _, (_, h) in e) for _, e, _ in s.standings(place))
                     wrong = shut and not self.by_hand(s.world, place)
-                    if opening and (wrong or self.facts.settled(opening.behind, place)):
+                    if opening and (wrong or self.was_read(opening, place)):
                         found.append((s, place, g.t_sent))
         return found
+
+    def was_read(self, opening, place):
+        """Whether the Gateway is known to be in a gap: to have read what opened it, and to know of the snapshot behind which
+        it lies."""
+        known = opening.place == opening.behind.place or any(
+            p < place and x.upto >= opening.t and x.world_id == opening.behind.home for p, x in self.facts.settles
+        )
+        return known and self.facts.settled(opening.behind, place)
 
     def may_have_timed_out(self, opening, t):
         return t >= opening.t_sent + self.timeout - self.facts.margin
