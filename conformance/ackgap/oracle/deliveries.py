@@ -132,16 +132,21 @@ def _sequenced(world: World, o: Delivered, message: Activation) -> None:
         if follows_again:
             stream.suspended = False  # it has mended the gap by itself and follows again
         extend_frontier(stream)
-        if stream.frontier > before and not _surely_in_order(stream, message.sequence):
-            stream.suspended = (
-                True  # it follows a snapshot that was fetched for another run, and need not have been taken
-            )
-        if stream.frontier > before and not stream.suspended:
-            event.via = event.via or "order"
+        if stream.frontier > before:
+            _in_order(stream, event)
     if stream.gap is None and stream.waiting():
         open_gap(stream, sent=o.t_sent, t=o.t, partition=o.partition, offset=o.offset)
     extend_paths(stream)
     forget(stream)
+
+
+def _in_order(stream: Stream, event: Event) -> None:
+    """An event came in order. One that follows a snapshot fetched for another run is due for nobody: that need not have
+    been taken."""
+    if not _surely_in_order(stream, event.message.sequence):
+        stream.suspended = True
+    if not stream.suspended:
+        event.via = event.via or "order"
 
 
 def _surely_in_order(stream: Stream, sequence: int) -> bool:
