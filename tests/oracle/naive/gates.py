@@ -213,6 +213,12 @@ def a_duplicate_changes_nothing(case):
                 if newer or (effect(a.body) != effect(first.body) and effect(f.body) == effect(a.body)):
                     yield BAD
 
+    for s, place, g in asked(case):
+        again = [a for a in s.arrivals if a.place < place and s.is_duplicate_of_applied(a) and not a.held]
+        told = any(applied(s, a.sequence) and effect(a.body) != effect(s.firsts[a.sequence].body) for a in again)
+        if told and g.state == "open" and not case.by_hand(s.world, place) and all(shut(e) for _, e in known(s, place)):
+            yield BAD
+
 
 @rule("DUP-02")
 def the_first_content_counts(case):

@@ -120,7 +120,8 @@ class Case:
         base = self.base(s, n, a)
         if base and all(k in s.firsts and s.firsts[k].place < base[0] for k in range(1, base[1] + 1)):
             base = None  # it does not rest on it: all below had come by itself
-        if self.refused(s, n) or (n > 1 and before is None and base is None):
+        skipped = n - 1 in s.firsts and any(p < s.firsts[n - 1].place and to >= n - 1 for p, to in s.skips)
+        if self.refused(s, n) or (n > 1 and before is None and base is None and not skipped):
             return OK if ack else None
         needed = {k: x for k, x in s.firsts.items() if (base[1] if base else 0) < k <= n}
         come = max(x.t for x in needed.values())  # what it had to wait for
@@ -276,6 +277,7 @@ class Case:
             return False
         return any(
             since <= o.place < place
+            and not any(p + 1 == s.gap_end(o) and self.waited_on(s, to + 1) for p, to in s.skips)
             and self.may_have_timed_out(
                 o, next((x.t for x in s.firsts.values() if x.place + 1 == s.gap_end(o)), 1 << 62)
             )
