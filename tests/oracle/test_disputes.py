@@ -325,3 +325,14 @@ def test_the_gate_is_as_the_snapshot_says_that_had_to_be_taken_also_without_an_a
 def test_behind_an_equal_hash_a_closed_gate_tells_nothing_of_later_answers():
     course = in_gap().probe("hr1").ask("snapshot").answer("snapshot", {}, status=503).settle().gate("closed")
     assert course.verdicts()["SYNC-11"] == "not_exercised"
+
+
+def test_what_a_snapshot_may_have_covered_hides_nothing_of_what_comes_above_it():
+    """Whether event 1 has to be ACKed is open; event 3 lies above the snapshot that had to be taken."""
+    course = Course(timeout_ms=1000).deliver(3).settle().wait(600).deliver(1).wait(400).probe("h").snapshot(2, "h")
+    assert course.settle().wait(2000).settle().convicted() == {"SYNC-03"}
+
+
+def test_a_failed_fetch_is_no_probe():
+    course = in_gap().ask("snapshot").answer("snapshot", {}, status=503).ask("snapshot")
+    assert course.convicted() == {"SYNC-01"}

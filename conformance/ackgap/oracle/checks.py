@@ -216,9 +216,8 @@ class Checks:
                 if whole:
                     stream.due_upto = sequence
                 continue
-            unread = (
-                event.ready > upto and sequence - 1 not in stream.acked
-            )  # of what it had waited for nothing is known
+            # Nothing may be known of what it had waited for.
+            unread = event.ready > upto and sequence - 1 not in stream.acked
             if not event.via or event.t > upto or unread:
                 whole = False
                 continue
@@ -234,6 +233,10 @@ class Checks:
                 stream.missing_reported = True
                 self.bench.blame("missing", situation, self._missing_message(t, stream, event), proof=proof)
                 return
+            elif self._covered_meanwhile(t, stream, event):
+                whole = (
+                    False  # whether it has to be ACKed is not known; what comes above the snapshot is due all the same
+                )
             else:
                 return  # judged when it settles again, or at the end of the scenario
 
@@ -251,7 +254,13 @@ class Checks:
         )
 
     def _had_time(self, t: int, stream: Stream, event: Event) -> bool:
-        """Whether the Gateway had time for what lay in front of the event too; having read it is not enough."""
+        """Whether the Gateway had time for an event, and has no snapshot for an excuse."""
+        limit = self._limit(t, stream, event)
+        return limit is not None and t >= limit and not self._covered_meanwhile(t, stream, event)
+
+    def _limit(self, t: int, stream: Stream, event: Event) -> int | None:
+        """By when (ns) the Gateway had time for the event and for what lay in front of it too; having read it is not
+        enough. None while a fault of the whole target is there."""
         instance = stream.world.instance
         start, patience = event.t, ACK_PATIENCE_MS + instance.settle_ms
         if event.via == "snapshot":
@@ -259,7 +268,7 @@ class Checks:
         elif event.via in {"fill", "late_fill"}:
             start = max(event.t, event.ready)
         if instance.disturbed:
-            return False
+            return None
         overtaken = (
             stream.top_acked > event.message.sequence and not stream.covers
         )  # ACKs come in order: never any more
@@ -267,13 +276,14 @@ class Checks:
             start, patience = max(start, instance.undisturbed_from), patience + FAULT_PATIENCE_MS
         ahead = (s for s in stream.events if s <= event.message.sequence)
         backlog = sum(1 for s in ahead if stream.acked.get(s, t) >= start)  # what was ACKed meanwhile took its time too
-        limit = start + int((patience + backlog * instance.round_trip_ms) * NS_PER_MS)
-        return t >= limit and not self._covered_meanwhile(stream, event.message.sequence, limit)
+        return start + int((patience + backlog * instance.round_trip_ms) * NS_PER_MS)
 
-    @staticmethod
-    def _covered_meanwhile(stream: Stream, sequence: int, limit: int) -> bool:
+    def _covered_meanwhile(self, t: int, stream: Stream, event: Event) -> bool:
         """Whether a snapshot, fetched for a gap that was there, may have covered an event before a slow Gateway had
         applied it."""
+        limit, sequence = self._limit(t, stream, event), event.message.sequence
+        if limit is None:
+            return False
         latest = min(limit, stream.shown.get(sequence, limit))
         return any(c.gapped and c.sequence >= sequence and c.t < latest for c in stream.covers)
 

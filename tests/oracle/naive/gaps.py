@@ -186,4 +186,5 @@ def fetched_in_time(case):
         if openings:
             early = all(r.t < o.t_sent + case.timeout - case.early for o in openings)
             under_way = any(case.resyncing(s, place) for s in case.of(r.world_id))  # of a gap before, or another run
+            under_way = under_way or any(o.place != o.behind.place for o in openings)  # or it goes on behind a snapshot
             yield BAD if early and not case.polls and not under_way else OK
