@@ -99,7 +99,7 @@ class Case:
     @property
     def early(self):
         """How much earlier than a timeout a request may be seen, for coarse timers and clocks, ns."""
-        return max(self.facts.margin, 20_000_000 + self.timeout // 100)
+        return 20_000_000 + self.timeout // 100
 
     def has_timed_out(self, opening, t):
         return t >= opening.t + self.timeout + self.late
