@@ -24,6 +24,11 @@ def test_behind_an_equal_hash_the_missing_event_in_time_makes_its_successor_due(
     assert course.wait(1500).settle().convicted() == {"GAP-02"}
 
 
+def test_behind_an_early_equal_hash_the_timer_of_the_gap_counts():
+    course = Course().deliver(1).apply(1).deliver(3).settle().probe("hr1").deliver(2).apply(2)
+    assert course.wait(1500).settle().convicted() == {"GAP-02"}
+
+
 def test_an_event_that_comes_when_the_resync_has_failed_behind_an_equal_hash_may_wait_for_the_next_attempt():
     course = in_gap().probe("hr1").ask("snapshot").answer("snapshot", {}, status=503).wait(200).deliver(2)
     assert course.wait(1500).settle().convicted() == set()
