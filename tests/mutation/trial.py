@@ -16,7 +16,7 @@ from tests.mutation.mutants import ROOT
 CPU_SECONDS = 60  # a mutant that computes for longer hangs
 SUITES = {
     "oracle": (
-        "antecedents", "contradiction", "convictions_mended", "races", "outages", "stalls", "measuring", "mutants",
+        "disputes", "antecedents", "contradiction", "convictions_mended", "races", "outages", "stalls", "measuring",
     ),
     "worldservice": ("worldservice_applies", "worldservice_answers", "worldservice_records"),
     "core": ("stream", "gateway", "mutants"),

@@ -5,9 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from ackgap.history import (
-    Stalled,
-)
+from ackgap.history import Stalled, TargetChanged
 from tests.oracle.tape import LONG, MS, SHORT, Tape, snapshot
 
 
@@ -156,3 +154,184 @@ def test_a_key_that_is_not_the_world_and_a_second_content(tape):
     tape.records.append(replace(seen[0], t=int((tape.now + 5) * MS), offset=100, value=json.dumps(body)))
     tape.rest()
     assert tape.convicted() == {"WS-09", "WS-25"}
+
+
+def test_the_way_to_the_topic_may_be_as_slow_for_what_a_snapshot_contains_as_for_the_first_event(tape):
+    """The first event takes 600 ms, so a snapshot may be ahead for five times that; without that for a second."""
+
+    def ahead(tape, first_ms):
+        tape.ask("r1", keys=(LONG,))
+        tape.now += first_ms
+        tape.event("r1", 1, "freeze", LONG)
+        before = (tape.state, tape.place)
+        tape.state, tape.place = {LONG: {**tape.state[LONG], "freeze": False}}, ("r1", 2)
+        tape.read("snapshot")
+        tape.state, tape.place = before
+        tape.now += 2000
+        tape.event("r1", 2, "unfreeze", LONG)
+        tape.rest()
+        return tape.convicted()
+
+    assert ahead(tape, 600) == set()
+    assert ahead(Tape(), 0) == {"WS-15"}
+
+
+def test_an_entry_that_is_read_while_an_apply_goes_on_may_be_any_of_its_events(tape):
+    tape.apply("r1")
+    tape.rest()
+    tape.ask("r2", 0.25)
+    tape.event("r2", 1, "freeze", LONG, 0.25)
+    tape.entry(tape.events()[2])
+    for number, (phase, key) in enumerate([("freeze", SHORT), ("unfreeze", LONG), ("unfreeze", SHORT)], 2):
+        tape.event("r2", number, phase, key, 0.25)
+    tape.rest()
+    assert tape.convicted() == set()
+
+
+def test_a_rest_ends_with_the_next_apply(tape):
+    """A hash that is read in the middle of an apply is another one than before it, and should be."""
+    tape.apply("r1")
+    tape.rest()
+    tape.read("state_hash")
+    tape.ask("r2", 0.25)
+    tape.event("r2", 1, "freeze", LONG, 0.25)
+    tape.read("state_hash")
+    for number, (phase, key) in enumerate([("freeze", SHORT), ("unfreeze", LONG), ("unfreeze", SHORT)], 2):
+        tape.event("r2", number, phase, key, 0.25)
+    tape.rest()
+    assert tape.convicted() == set()
+
+
+def test_problem_details_of_a_bad_request_follow_their_schema(tape):
+    tape.apply("r1")
+    tape.rest()
+    tape.problem(400, "entry", strategy_id="ackgap-x", side="long", document={"status": "400"})
+    assert tape.convicted() == {"WS-18"}
+
+
+def test_weights_are_compared_as_numbers(tape):
+    tape.ask("r1", 0.3, keys=(LONG,))
+    tape.event("r1", 1, "freeze", LONG, 0.1 + 0.2)
+    tape.event("r1", 2, "unfreeze", LONG, 0.1 + 0.2)
+    tape.rest()
+    tape.state[LONG] = {**tape.state[LONG], "weight": 0.3}
+    snapshot(tape, state_hash=json.loads(tape.events()[-1].value)["state_hash"])
+    assert tape.convicted() == set()
+
+
+def test_what_no_tier_shows_is_not_judged():
+    tape = Tape()
+    tape.records[0] = replace(tape.records[0], tiers=("topic",))
+    tape.apply("r1")
+    tape.rest()
+    snapshot(tape, sequence=9)
+    assert tape.verdicts()["WS-15"].verdict == "not_observable"
+
+
+def test_records_are_judged_in_the_order_of_their_times_not_of_their_lines(tape):
+    """A settling may be written down late; the rest begins when it was reached all the same."""
+    tape.apply("r1")
+    tape.rest()
+    settled = tape.records.pop()
+    tape.both()
+    tape.rest()
+    tape.records.append(settled)
+    found = tape.verdicts()
+    assert found["WS-02"].verdict == "pass"
+    assert tape.convicted() == set()
+
+
+def test_a_snapshot_while_nothing_goes_on_shows_nothing_of_applies_in_progress(tape):
+    tape.apply("r1")
+    tape.rest()
+    tape.now += 1000
+    tape.both()
+    assert tape.verdicts()["WS-14"].verdict == "not_exercised"
+    tape.ask("r2", 0.25, keys=(LONG,))
+    tape.event("r2", 1, "freeze", LONG, 0.25)
+    tape.read("snapshot")
+    tape.event("r2", 2, "unfreeze", LONG, 0.25)
+    tape.rest()
+    assert tape.verdicts()["WS-14"].verdict == "pass"
+
+
+def test_what_an_override_has_touched_is_not_held_against_a_snapshot_or_an_entry(tape):
+    tape.apply("r1")
+    tape.rest()
+    tape.event(None, None, None, LONG, 0.9, requires_ack=False, acked=False, freeze=False)
+    tape.rest()
+    snapshot(tape, run_id="r1", sequence=4)
+    tape.entry(tape.events()[0])
+    assert tape.convicted() == set()
+
+
+def test_a_snapshot_goes_back_also_long_after_a_restart(tape):
+    tape.apply("r1")
+    tape.rest()
+    tape.now += 1000
+    tape.say(TargetChanged, state="stopped")
+    tape.say(TargetChanged, state="restarted")
+    tape.rest()
+    tape.ask("r2", 0.25)
+    tape.event("r2", 1, "freeze", LONG, 0.25)
+    behind = {"sequence": 1, "state": {"a": {k[1]: dict(e) for k, e in tape.state.items()}}, "state_hash": tape.hash()}
+    tape.event("r2", 2, "freeze", SHORT, 0.25)
+    tape.read("snapshot")
+    snapshot(tape, **behind)
+    tape.event("r2", 3, "unfreeze", LONG, 0.25)
+    tape.event("r2", 4, "unfreeze", SHORT, 0.25)
+    tape.rest()
+    assert tape.convicted() == {"WS-16"}
+
+
+def test_a_snapshot_in_the_middle_of_an_apply_names_only_what_is_published_later(tape):
+    tape.ask("r1")
+    tape.event("r1", 1, "freeze", LONG)
+    tape.event("r1", 2, "freeze", SHORT)
+    snapshot(tape, sequence=9)
+    tape.event("r1", 3, "unfreeze", LONG)
+    tape.event("r1", 4, "unfreeze", SHORT)
+    assert "WS-15" not in tape.convicted()
+    tape.rest()
+    assert "WS-15" in tape.convicted()
+
+
+def test_a_snapshot_of_a_run_that_never_was(tape):
+    tape.apply("r1")
+    tape.rest()
+    snapshot(tape, run_id="r9", sequence=3)
+    assert "WS-15" not in tape.convicted()
+    tape.rest()
+    assert "WS-15" in tape.convicted()
+
+
+def test_a_version_tag_stands_in_double_quotes(tape):
+    tape.apply("r1")
+    tape.rest()
+    tape.read("state_hash", etag="t1")
+    assert tape.convicted() == {"WS-20"}
+
+
+def test_an_entry_is_judged_whatever_else_was_read_before(tape):
+    tape.apply("r1")
+    tape.rest()
+    tape.both()
+    tape.entry(tape.events()[0])
+    assert tape.convicted() == {"WS-19"}
+
+
+def test_what_is_read_of_a_world_that_never_was_belongs_to_its_scenario(tape):
+    tape.apply("r1")
+    tape.rest()
+    tape.read(world="w-never")
+    assert tape.verdicts()["WS-17"].evidence[0].scenario == "s"
+
+
+def test_an_event_and_the_snapshot_that_names_it_have_one_hash(tape):
+    tape.ask("r1")
+    tape.event("r1", 1, "freeze", LONG)
+    snapshot(tape, state_hash="other")
+    for number, (phase, key) in enumerate([("freeze", SHORT), ("unfreeze", LONG), ("unfreeze", SHORT)], 2):
+        tape.event("r1", number, phase, key)
+    tape.rest()
+    assert tape.convicted() == {"WS-02"}

@@ -227,3 +227,108 @@ def test_a_service_that_has_forgotten_a_world_after_a_restart_is_free(tape):
     tape.problem(404)
     tape.problem(404, "state_hash")
     assert tape.convicted() == set()
+
+
+def stopped(tape):
+    tape.say(TargetChanged, state="stopped")
+    tape.now += 500
+    tape.say(TargetChanged, state="restarted")
+
+
+def test_a_run_that_was_over_long_before_a_restart_was_not_cut_off(tape):
+    tape.apply("r1")
+    tape.rest()
+    tape.now += 1000
+    stopped(tape)
+    tape.rest()
+    tape.both()
+    found = tape.verdicts()
+    assert {found[name].verdict for name in ("WS-27", "WS-28")} == {"not_exercised"}
+    assert tape.convicted() == set()
+
+
+def test_a_run_that_is_asked_for_after_a_restart_was_not_cut_off(tape):
+    tape.apply("r1")
+    tape.rest()
+    tape.now += 1000
+    stopped(tape)
+    tape.rest()
+    tape.apply("r2", 0.25)
+    tape.rest()
+    assert tape.verdicts()["WS-27"].verdict == "not_exercised"
+    assert tape.verdicts()["WS-01"].verdict == "pass"
+
+
+def test_a_run_that_a_restart_cut_off_is_judged_once_the_world_came_to_rest(tape):
+    cut_off(tape)
+    assert {tape.verdicts()[name].verdict for name in ("WS-27", "WS-28")} == {"not_exercised"}
+
+
+def test_a_run_that_goes_on_with_a_second_event_after_a_restart_has_lost_its_first(tape):
+    tape.ask("r1")
+    tape.event("r1", 2, "freeze", LONG)
+    stopped(tape)
+    for sequence, (phase, key) in enumerate([("freeze", SHORT), ("unfreeze", LONG), ("unfreeze", SHORT)], 3):
+        tape.event("r1", sequence, phase, key)
+    tape.rest()
+    assert "WS-27" in tape.convicted()
+
+
+def test_a_run_that_ended_just_before_a_restart_may_have_been_cut_off(tape):
+    tape.apply("r1")
+    stopped(tape)
+    tape.rest()
+    assert tape.verdicts()["WS-27"].verdict == "pass"
+
+
+def test_a_run_that_was_asked_for_before_a_restart_and_begins_after_it(tape):
+    tape.ask("r1")
+    stopped(tape)
+    for number, (phase, key) in enumerate(
+        [("freeze", LONG), ("freeze", SHORT), ("unfreeze", LONG), ("unfreeze", SHORT)], 1
+    ):
+        tape.event("r1", number, phase, key)
+    tape.rest()
+    assert {tape.verdicts()[name].verdict for name in ("WS-27", "WS-28")} == {"pass"}
+
+
+def test_a_run_that_the_tester_made_fail_may_freeze_again(tape):
+    tape.ask("r1", failing=True)
+    steps = [("freeze", LONG), ("freeze", SHORT), ("unfreeze", LONG), ("freeze", LONG), ("unfreeze", LONG),
+             ("unfreeze", SHORT)]  # fmt: skip
+    for number, (phase, key) in enumerate(steps, 1):
+        tape.event("r1", number, phase, key)
+    tape.rest()
+    assert tape.convicted() == set()
+
+
+def test_an_apply_after_one_that_was_made_to_fail_has_to_be_completed(tape):
+    tape.ask("r1", failing=True)
+    tape.rest()
+    tape.ask("r2")
+    tape.event("r2", 1, "freeze", LONG)
+    tape.rest()
+    assert tape.convicted() == {"WS-33"}
+
+
+def test_an_apply_after_one_that_a_restart_cut_off_has_to_be_completed(tape):
+    cut_off(tape)
+    tape.rest()
+    tape.ask("r2")
+    tape.event("r2", 1, "freeze", LONG)
+    tape.rest()
+    assert "WS-33" in tape.convicted()
+
+
+def test_applies_that_are_asked_for_without_a_name_are_told_apart_by_their_order(tape):
+    tape.ask("", keys=(LONG,))
+    tape.event("one", 1, "freeze", LONG)
+    tape.event("one", 2, "unfreeze", LONG)
+    tape.rest()
+    tape.ask("", keys=(LONG,))
+    tape.rest()
+    assert tape.convicted() == {"WS-33"}
+    tape.event("two", 1, "freeze", LONG)
+    tape.event("two", 2, "unfreeze", LONG)
+    tape.rest()
+    assert tape.convicted() == set()

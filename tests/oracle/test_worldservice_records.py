@@ -150,3 +150,16 @@ def test_evidence_quotes_what_it_is_about(tape):
     assert evidence.world_id == "w"
     assert json.loads(evidence.observations[-1]["body"])["sequence"] == 9
     assert [o["t"] for o in evidence.observations] == sorted(o["t"] for o in evidence.observations)
+
+
+def test_evidence_ends_with_what_it_is_about(tape):
+    """What happened later is not quoted, and of what was before only the last part."""
+    tape.apply("r1")
+    tape.rest()
+    for _ in range(40):
+        tape.read("state_hash")
+    snapshot(tape, sequence=9)
+    tape.both()
+    (evidence,) = tape.verdicts()["WS-15"].evidence
+    assert json.loads(evidence.observations[-1]["body"])["sequence"] == 9
+    assert len(evidence.observations) == 24

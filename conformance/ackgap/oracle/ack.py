@@ -33,8 +33,10 @@ class AckMonitor(Monitor):
         if world is None:
             self._unknown_world(o, ack, instance)
             return
-        where = ((ack.run_id or ""), ack.sequence if ack.sequence is not None else 0)
-        if where in world.unsequenced_claims or (_names_no_sequence(ack) and world.unsequenced):
+        where = ((ack.run_id or ""), ack.sequence or 0)
+        if (ack.sequence is not None and where in world.unsequenced_claims) or (
+            _names_no_sequence(ack) and world.unsequenced
+        ):
             self.bench.convict(
                 "ACK-05", world, f"an unsequenced event was ACKed (run {ack.run_id!r}, sequence {ack.sequence})"
             )
@@ -59,7 +61,8 @@ class AckMonitor(Monitor):
         for stream in world.streams.values():
             if not stream.duplicates or ("reack", 0) in stream.judged:
                 continue
-            if any(event.copies and sequence in stream.acked for sequence, event in stream.events.items()):
+            applied = (event for sequence, event in stream.events.items() if sequence in stream.acked)
+            if any(not buffered for event in applied for _, _, buffered in event.copies):
                 stream.judged.add(("reack", 0))
                 self.bench.exercised("ACK-07", world)
 
@@ -107,10 +110,16 @@ class AckMonitor(Monitor):
             )
 
     def _order(self, o: AckSeen, stream: Stream, sequence: int) -> None:
-        covered = any(cover.sequence >= sequence for cover in stream.covers)
-        if not stream.acked or stream.ack_partition != o.partition or covered or stream.derailed:
+        if not stream.acked or stream.ack_partition != o.partition or stream.derailed:
             return
         highest = stream.top_acked
+        # Only what was covered before a later one was ACKed may be ACKed after it.
+        overtaken = min((t for s, t in stream.acked.items() if s > sequence), default=o.t)
+        came = stream.events[sequence].t  # an equal hash lets nobody skip what was there
+        if any(
+            c.sequence >= sequence and c.t <= overtaken and (c.kind == "snapshot" or came > c.t) for c in stream.covers
+        ):
+            return
         if sequence > highest:
             self.bench.exercised("ACK-03", stream.world)
         else:

@@ -15,6 +15,7 @@ BOUND_BYTES = 1 << 20  # a larger answer may be taken or refused: bodies are bou
 def answered(bench: Bench, world: World, o: AnswerSent) -> None:
     """Take one answer into the facts of its world."""
     if o.endpoint == "state_hash":
+        world.probed = o.t
         _probe(bench, world, o)
     elif o.endpoint == "snapshot":
         _snapshot(bench, world, o)
@@ -66,7 +67,7 @@ def _probe(bench: Bench, world: World, o: AnswerSent) -> None:
         if gap is None:
             continue
         if equal:
-            _equal(stream, o.t)
+            _equal(stream, answer, o.t)
         elif not gap.diverged and not gap.equal and o.t >= gap.opened_sent + world.instance.timeout_ns:
             gap.diverged = o.t
     for known, snapshot in [pair for pair in world.unmatched if pair[0] == answer]:
@@ -75,14 +76,16 @@ def _probe(bench: Bench, world: World, o: AnswerSent) -> None:
             _offer(stream, snapshot, t=o.t, firm=False)
 
 
-def _equal(stream: Stream, t: int) -> None:
+def _equal(stream: Stream, told: str, t: int) -> None:
     """The hole may be skipped: what is buffered directly behind it may go on in order."""
     waiting = stream.waiting()
+    if stream.gap is not None and stream.gap.equal:
+        stream.gap.waits_on = t if told == stream.gap.told else 0  # who has not gone on finds another hash than its own
     if not stream.world.instance.resync_enforced:
         return
     if stream.gap is None or not waiting or waiting[0] <= stream.gap.missing:
         return
-    stream.gap.equal = True
+    stream.gap.equal, stream.gap.waits_on, stream.gap.told = True, t, told
     _cover(stream, Cover(t=t, sequence=waiting[0] - 1, kind="equal", state_hash="", entries={}, firm=False))
     base = stream.paths[0]
     entries = dict(base.entries)
@@ -145,15 +148,23 @@ def _offer(stream: Stream, document: dict[str, Any], *, t: int, firm: bool) -> N
         _note(stream, "unforced", t)
         return  # with the flag off nothing but the missing event helps a stream over its gap
     due = gap is not None and t >= gap.opened_sent + instance.timeout_ns
-    must = firm and (due or stream.suspended) and not _others_ask(stream)
+    free = gap is not None and gap.equal  # at an equal hash it may go on waiting, whatever it has fetched besides
+    must = firm and (due or stream.suspended) and not free and not _others_ask(stream)
     _note(stream, "good", t)
+    if gap is not None and gap.equal:
+        gap.waits_on = t
     cover = Cover(
-        t=t, sequence=sequence, kind="snapshot", state_hash=document["state_hash"], entries=entries, firm=must
-    )
+        t=t, sequence=sequence, kind="snapshot", state_hash=document["state_hash"], entries=entries, firm=must,
+        gapped=gap is not None,
+    )  # fmt: skip
     _cover(stream, cover)
-    path = Path(base=sequence, upto=sequence, entries=dict(entries), gates={sequence: reading.gate_of(entries)})
-    stream.paths.append(path)
-    del stream.paths[1:-4]
+    told = document["state_hash"]
+    gates = {sequence: reading.gate_of(entries)}
+    if not any(
+        (path.base, path.told, path.gates.get(sequence)) == (sequence, told, gates[sequence]) for path in stream.paths
+    ):
+        stream.paths.append(Path(base=sequence, upto=sequence, entries=dict(entries), gates=gates, told=told))
+        del stream.paths[1:-4]
     extend_paths(stream)
     if must:
         _make_due(stream, cover)

@@ -6,7 +6,8 @@ from dataclasses import replace
 from ackgap.history import AckSeen, BarrierMissed, FrameSeen, GateSeen, Observation, ScenarioEnded, Settled
 from ackgap.oracle import reading
 from ackgap.oracle.bench import Bench
-from ackgap.oracle.facts import NS_PER_MS, Event, Instance, Stream, World, held_by_gap
+from ackgap.oracle.facts import NS_PER_MS, Event, Instance, Stream, World, opened_by_hand
+from ackgap.oracle.gate import gap_read
 from ackgap.oracle.monitor import Monitor, Situation
 
 # A gate may stay closed longer than needed; only one that is still closed this long after everything had settled is
@@ -121,9 +122,10 @@ class Checks:
         if stream is None or o.state == "unknown" or stream.derailed:
             return
         low, high = stream.lowest(o.t_sent), stream.frontier
-        gap_read, accepted = self._gap_read(o, stream), self._accepted(stream, high)
-        situation = self.bench.situation(stream, t=o.t_sent, low=low, high=high, gap_read=gap_read, accepted=accepted)
-        if gap_read or self._entries_close(stream, low, high):
+        read, accepted = gap_read(o, stream), self._accepted(stream, high)
+        low = high if accepted else low
+        situation = self.bench.situation(stream, t=o.t_sent, low=low, high=high, gap_read=read, accepted=accepted)
+        if read or self._entries_close(stream, low, high):
             if o.state == "closed":
                 self.bench.credit("gate_open", replace(situation, answers=self._all_answers(situation)))
                 return
@@ -135,14 +137,8 @@ class Checks:
                 self.bench.blame("gate_closed", situation, self._closed_message(o, stream), tier="gate")
 
     @staticmethod
-    def _gap_read(o: GateSeen, stream: Stream) -> bool:
-        gap, world = stream.gap, stream.world
-        return gap is not None and not gap.equal and world.settled_upto >= gap.opened and world.settled <= o.t_sent
-
-    @staticmethod
     def _entries_close(stream: Stream, low: int, high: int) -> bool:
-        by_hand = stream.world.unsequenced and not held_by_gap(stream.world)
-        return not by_hand and stream.gates_between(low, high) == {"closed"}
+        return not opened_by_hand(stream.world) and stream.gates_between(low, high) == {"closed"}
 
     def _must_be_open(self, o: GateSeen, stream: Stream, low: int, high: int) -> bool:
         world = stream.world
@@ -151,7 +147,7 @@ class Checks:
             and not stream.missing_reported
             and high == stream.highest_covered_or_delivered()
             and (low == high or self._accepted(stream, high))
-            and not stream.suspended
+            and (not stream.suspended or self._snapshot_taken(stream, low))
             and not world.unsequenced
             and world.latest_run == stream.run_id
             and world.settled_upto >= max(s.last_arrival for s in world.streams.values())
@@ -159,6 +155,12 @@ class Checks:
             and not stream.optional
             and stream.gates_between(high, high) == {"open"}
         )
+
+    @staticmethod
+    def _snapshot_taken(stream: Stream, low: int) -> bool:
+        """Whether an ACK from behind a hole that was never filled shows that the Gateway has taken a snapshot."""
+        mended = stream.mended
+        return mended is not None and not mended.filled and low > mended.missing and not stream.amnesic
 
     @staticmethod
     def _due_open(stream: Stream) -> int:
@@ -174,7 +176,7 @@ class Checks:
 
     @staticmethod
     def _all_answers(s: Situation) -> frozenset[str]:
-        return frozenset(s.gap.answers) if s.gap is not None else frozenset()
+        return frozenset(s.gap.answers) if s.gap is not None and not s.gap.equal else frozenset()
 
     def _open_message(self, o: GateSeen, stream: Stream, situation: Situation) -> str:
         if situation.gap_read and stream.gap is not None:
@@ -214,7 +216,9 @@ class Checks:
                 if whole:
                     stream.due_upto = sequence
                 continue
-            if not event.via or event.t > upto:
+            # Nothing may be known of what it had waited for.
+            unread = event.ready > upto and sequence - 1 not in stream.acked
+            if not event.via or event.t > upto or unread:
                 whole = False
                 continue
             situation = self.bench.situation(stream, t=t, sequence=sequence)
@@ -229,29 +233,42 @@ class Checks:
                 stream.missing_reported = True
                 self.bench.blame("missing", situation, self._missing_message(t, stream, event), proof=proof)
                 return
+            elif self._covered_meanwhile(t, stream, event):
+                whole = (
+                    False  # whether it has to be ACKed is not known; what comes above the snapshot is due all the same
+                )
             else:
                 return  # judged when it settles again, or at the end of the scenario
 
     @staticmethod
     def _overtaken(t: int, stream: Stream, sequence: int) -> bool:
-        """Whether the ACK of a later event that was due as well has been there for a settle time: this one's should
-        have come before it."""
+        """Whether the ACK of a later event has been there for a settle time: this one's should have come before it,
+        unless a snapshot may have covered it by then."""
         settled = t - int(stream.world.instance.settle_ms * NS_PER_MS)
+        covered = min(
+            (c.t for c in stream.covers if c.kind == "snapshot" and c.sequence >= sequence), default=settled + 1
+        )
         return any(
-            later > sequence and acked <= settled and later in stream.events and bool(stream.events[later].via)
+            later > sequence and acked <= settled and acked < covered and later in stream.events
             for later, acked in stream.acked.items()
-        ) and not any(cover.kind == "snapshot" and cover.sequence >= sequence for cover in stream.covers)
+        )
 
     def _had_time(self, t: int, stream: Stream, event: Event) -> bool:
-        """Whether the Gateway had time for what lay in front of the event too; having read it is not enough."""
+        """Whether the Gateway had time for an event, and has no snapshot for an excuse."""
+        limit = self._limit(t, stream, event)
+        return limit is not None and t >= limit and not self._covered_meanwhile(t, stream, event)
+
+    def _limit(self, t: int, stream: Stream, event: Event) -> int | None:
+        """By when (ns) the Gateway had time for the event and for what lay in front of it too; having read it is not
+        enough. None while a fault of the whole target is there."""
         instance = stream.world.instance
         start, patience = event.t, ACK_PATIENCE_MS + instance.settle_ms
         if event.via == "snapshot":
             start = max((c.t for c in stream.covers if c.firm), default=event.t)
-        elif event.via in {"fill", "late_fill"} and event.gap is not None:
-            start = max(event.t, event.gap.filled, event.gap.progress)
+        elif event.via in {"fill", "late_fill"}:
+            start = max(event.t, event.ready)
         if instance.disturbed:
-            return False
+            return None
         overtaken = (
             stream.top_acked > event.message.sequence and not stream.covers
         )  # ACKs come in order: never any more
@@ -259,7 +276,16 @@ class Checks:
             start, patience = max(start, instance.undisturbed_from), patience + FAULT_PATIENCE_MS
         ahead = (s for s in stream.events if s <= event.message.sequence)
         backlog = sum(1 for s in ahead if stream.acked.get(s, t) >= start)  # what was ACKed meanwhile took its time too
-        return t >= start + int((patience + backlog * instance.round_trip_ms) * NS_PER_MS)
+        return start + int((patience + backlog * instance.round_trip_ms) * NS_PER_MS)
+
+    def _covered_meanwhile(self, t: int, stream: Stream, event: Event) -> bool:
+        """Whether a snapshot, fetched for a gap that was there, may have covered an event before a slow Gateway had
+        applied it."""
+        limit, sequence = self._limit(t, stream, event), event.message.sequence
+        if limit is None:
+            return False
+        latest = min(limit, stream.shown.get(sequence, limit))
+        return any(c.gapped and c.sequence >= sequence and c.t < latest for c in stream.covers)
 
     def _missing_message(self, t: int, stream: Stream, event: Event) -> str:
         how = {

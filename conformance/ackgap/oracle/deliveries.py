@@ -50,13 +50,13 @@ def open_gap(stream: Stream, *, sent: int, t: int, partition: int, offset: int, 
         event.gap = event.gap or stream.gap
 
 
-def surely_in_time(stream: Stream, gap: Gap, t: int) -> bool:
-    """Whether an event confirmed at `t` was read before any timer of this gap can have run out."""
+def surely_in_time(stream: Stream, gap: Gap, t: int, *, since: int | None = None) -> bool:
+    """Whether an event confirmed at `t` was read before any timer of this gap can have run out, or one begun at `since`."""
     instance = stream.world.instance
     if instance.disturbed_since(gap.opened_sent):
         return False  # its timer may have stood still, run on or begun anew
     slack = (2 * instance.settle_ms + 50) * NS_PER_MS + instance.timeout_ns // 50
-    return t + slack < gap.opened_sent + instance.timeout_ns
+    return t + slack < (gap.opened_sent if since is None else since) + instance.timeout_ns
 
 
 def _home(world: World, world_id: str) -> World:
@@ -87,6 +87,7 @@ def _unsequenced(world: World, o: Delivered, message: Activation) -> None:
     opens = not (message.body.get("freeze") is True or message.body.get("drain") is True)
     if not opens:
         return
+    world.overrides += 1
     known = any(s.gap is not None and not s.gap.equal and world.settled_upto >= s.gap.opened for s in world.gapped())
     world.opened_by_hand = world.opened_by_hand or not known
     for stream in world.gapped():
@@ -121,7 +122,7 @@ def _sequenced(world: World, o: Delivered, message: Activation) -> None:
         waiting = stream.waiting()
         in_hole = message.sequence < min((s for s in waiting if s != message.sequence), default=0)
         if in_hole:
-            gap.progress = o.t
+            gap.progress.append(o.t)
         else:
             gap.later_arrivals = o.t
         gap.buffered = max(gap.buffered, len(waiting))
@@ -131,18 +132,39 @@ def _sequenced(world: World, o: Delivered, message: Activation) -> None:
         if follows_again:
             stream.suspended = False  # it has mended the gap by itself and follows again
         extend_frontier(stream)
-        if stream.frontier > before and not stream.suspended:
-            event.via = event.via or "order"
+        if stream.frontier > before:
+            _in_order(stream, event)
     if stream.gap is None and stream.waiting():
         open_gap(stream, sent=o.t_sent, t=o.t, partition=o.partition, offset=o.offset)
     extend_paths(stream)
     forget(stream)
 
 
+def _in_order(stream: Stream, event: Event) -> None:
+    """An event came in order. One that follows a snapshot fetched for another run is due for nobody: that need not have
+    been taken."""
+    if not _surely_in_order(stream, event.message.sequence):
+        stream.suspended = True
+    if not stream.suspended:
+        event.via = event.via or "order"
+
+
+def _surely_in_order(stream: Stream, sequence: int) -> bool:
+    """Whether everything below an event has come, or was skipped for certain: by a snapshot that had to be taken, or as ACKs show."""
+    if sequence <= stream.contiguous:
+        return True
+    base = max([stream.contiguous, stream.highest_acked, *(c.sequence for c in stream.covers if c.firm)])
+    while base < sequence and base + 1 in stream.events:
+        base += 1
+    return sequence <= base
+
+
 def _event(stream: Stream, o: Delivered, message: Activation) -> Event:
     world = stream.world
     others = any(
-        s is not stream and s.gap is not None for relative in world.family() for s in relative.streams.values()
+        s is not stream and s.gap is not None and not s.gap.equal
+        for relative in world.family()
+        for s in relative.streams.values()
     )
     return Event(
         message=message,
@@ -192,6 +214,17 @@ def _still_missing(stream: Stream, sequence: int) -> int:
     return sequence + 1 if sequence < end else 0
 
 
+def _waits(stream: Stream, gap: Gap, o: Delivered) -> bool:
+    """Whether a Gateway that did not go on at an equal hash waits for the missing event: its resync was over before the
+    event was sent, and a timer that begins anew then has not run out."""
+    world, instance = stream.world, stream.world.instance
+    if surely_in_time(stream, gap, o.t):
+        return True
+    quiet = int((instance.settle_ms + 3 * instance.round_trip_ms) * NS_PER_MS)  # by then whoever fetches has begun to
+    over = gap.answers[-1:] in (["equal"], ["good"]) and not world.open_requests and gap.waits_on > 0
+    return over and o.t_sent > gap.waits_on + quiet and surely_in_time(stream, gap, o.t, since=gap.waits_on)
+
+
 def _fill(stream: Stream, gap: Gap, o: Delivered, sequence: int) -> None:
     world = stream.world
     instance = world.instance
@@ -199,12 +232,14 @@ def _fill(stream: Stream, gap: Gap, o: Delivered, sequence: int) -> None:
     gap.filled_in_flight = bool(world.open_requests)
     before = stream.frontier
     if gap.equal and (missing := _still_missing(stream, sequence)):
-        gap.missing, gap.progress, gap.filled = missing, o.t, 0
+        gap.missing, gap.filled = missing, 0
+        gap.progress.append(o.t)
         extend_frontier(stream)
         return
     if gap.equal:
-        # Going on without the event was allowed, so nobody has to apply it now; those behind it were due either way.
-        via, before = "fill", max(before, sequence)
+        # Going on without the event was allowed, so nobody has to apply it now; those behind it are due either way.
+        via, before = "fill" if _waits(stream, gap, o) else "", max(before, sequence)
+        stream.suspended = stream.suspended or not via
     elif not instance.resync_enforced:
         via = "late_fill" if o.t_sent > gap.opened + instance.timeout_ns else "fill"
     else:
@@ -212,15 +247,16 @@ def _fill(stream: Stream, gap: Gap, o: Delivered, sequence: int) -> None:
         stream.suspended = stream.suspended or not via
     stream.gap, stream.mended = None, gap
     if not gap.first_probe and not gap.early_probe and len(stream.unprobed) < COPIES:
-        stream.unprobed.append(replace(gap))
+        stream.unprobed.append(replace(gap, progress=gap.progress.copy()))
     extend_frontier(stream)
     floor = sequence if gap.equal else before
     for reached in [s for s in stream.events if floor < s <= stream.frontier]:
         event = stream.events[reached]
-        event.gap = gap
+        event.gap, event.ready = gap, o.t
         if via and not stream.suspended:
             event.via = event.via or via
     if stream.waiting():
         # Part of the hole was filled: it is the same gap, whose timer may run on or start anew.
-        gap.missing, gap.progress, gap.filled = stream.frontier + 1, o.t, 0
+        gap.missing, gap.filled = stream.frontier + 1, 0
+        gap.progress.append(o.t)
         stream.gap, stream.mended = gap, None

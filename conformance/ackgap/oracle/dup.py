@@ -13,9 +13,9 @@ def _again(s: Situation, gate: str) -> bool:
         since = max((c.t for c in s.stream.covers if path.base and c.sequence == path.base), default=0)
         applied = [
             (t, copy.sequence, copy.body)
-            for event in s.stream.events.values()
+            for sequence, event in s.stream.events.items()
             for t, copy, buffered in event.copies
-            if not buffered and t >= since
+            if not buffered and t >= since and (sequence in s.stream.acked or sequence in s.stream.shown)
         ]
         copies = sorted(applied, key=lambda copy: copy[:2])
         entries = dict(path.entries)

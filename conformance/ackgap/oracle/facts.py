@@ -43,6 +43,7 @@ class Event:
     relay_stalled: bool
     copies: list[tuple[int, Activation, bool]] = field(default_factory=list)  # (t, message, first was buffered then)
     via: str = ""  # how it became due: order, fill, late_fill, snapshot
+    ready: int = 0  # when the event came that it had waited for
     gap: "Gap | None" = None  # the gap behind which it waited, or which it filled
 
 
@@ -56,7 +57,7 @@ class Gap:
     opened: int  # when that delivery was confirmed
     partition: int
     offset: int
-    progress: int = 0  # when part of the hole was filled last
+    progress: deque[int] = field(default_factory=lambda: deque(maxlen=64))  # when part of the hole was filled
     later_arrivals: int = 0  # last arrival behind the gap that did not fill it
     arrivals: deque[int] = field(default_factory=lambda: deque(maxlen=64))  # everything that came meanwhile
     duplicates: int = 0
@@ -70,6 +71,8 @@ class Gap:
     filled: int = 0  # when the missing event came (0: not)
     filled_in_flight: bool = False
     equal: bool = False  # a probe has told that nothing is missing: waiting and going on are both allowed
+    waits_on: int = 0  # when that hash, or a snapshot that may be taken behind it, was answered last
+    told: str = ""  # that hash
     behind_cover: bool = False  # opened behind a snapshot
     buffered: int = 0  # how many events waited behind it at most
 
@@ -98,6 +101,7 @@ class Cover:
     state_hash: str
     entries: Mapping[tuple[Any, Any], Mapping[str, Any]]
     firm: bool  # the target had all it needs to accept it: it must
+    gapped: bool = False  # the stream had a gap when it was served
 
 
 @dataclass(slots=True)
@@ -108,6 +112,7 @@ class Path:
     upto: int
     entries: dict[tuple[Any, Any], Mapping[str, Any]]
     gates: dict[int, str]  # gate by last applied sequence
+    told: str = ""  # hash of the snapshot
 
 
 @dataclass(slots=True)
@@ -129,7 +134,7 @@ class Stream:
     mended: Gap | None = None  # the last gap that was closed
     unprobed: list[Gap] = field(default_factory=list)  # gaps that were filled before any request came
     first_form: str = ""  # of the event that came first
-    optional: int = 0  # how many of the events a Gateway may take or leave
+    optional: int = 0  # how many events a Gateway may take or leave, and has not ACKed
     acked: dict[int, int] = field(default_factory=dict)  # sequence -> t of its first ACK
     ack_times: list[int] = field(
         default_factory=list
@@ -183,6 +188,7 @@ class Stream:
         """An ACK of the stream was seen, `first` if it is the first of its sequence. ACKs come in the order of their times."""
         if first:
             self.acked[sequence] = t
+            self.optional -= bool(self.events[sequence].message.optional)
             self.changed = max(self.changed, t)
         if not self.ack_tops or sequence > self.ack_tops[-1]:
             self.ack_times.append(t)
@@ -234,9 +240,11 @@ class World:
     invalid_seen: int = 0  # t of the last one
     unsequenced: int = 0
     unsequenced_seen: int = 0  # t of the last one
+    overrides: int = 0  # those that may open a gate
     opened_by_hand: bool = (
         False  # an unsequenced event may have opened a gate: no gap was known to be read when it came
     )
+    probed: int = -1  # when a probe was answered last, well or not
     probe_hashes: deque[tuple[int, str]] = field(default_factory=lambda: deque(maxlen=64))
     open_requests: dict[int, tuple[str, int]] = field(default_factory=dict)  # request -> (endpoint, t)
     request_times: deque[int] = field(default_factory=lambda: deque(maxlen=256))
@@ -355,6 +363,11 @@ class Instance:
         return (end - begin) / NS_PER_MS - self.stalled_between(begin, end)
 
 
+def opened_by_hand(world: World) -> bool:
+    """Whether an unsequenced event may have opened a gate of the world."""
+    return world.overrides > 0 and not held_by_gap(world)
+
+
 def held_by_gap(world: World) -> bool:
     """Whether no unsequenced event can have opened a gate of the world: each came in a gap that is still there."""
     return not world.opened_by_hand and any(
@@ -402,7 +415,9 @@ def forget(stream: Stream) -> None:
     """Drop what lies far below the ACKed prefix, so that memory stays constant however long a stream runs."""
     floor = min(stream.highest_acked, stream.frontier) - WINDOW
     if floor > 0 and len(stream.events) > 2 * WINDOW:
-        stream.optional -= sum(1 for s, e in stream.events.items() if s < floor and e.message.optional)
+        stream.optional -= sum(
+            1 for s, e in stream.events.items() if s < floor and e.message.optional and s not in stream.acked
+        )
         for table in (stream.events, stream.acked, stream.ack_keys, stream.shown):
             for sequence in [s for s in table if s < floor]:
                 del table[sequence]

@@ -55,7 +55,7 @@ class GapMonitor(Monitor):
                 gap.first_probe = o.t
                 self._late(stream, gap, o.t)
             elif not ripe:
-                gap.early_probe = gap.early_probe or o.t
+                gap.early_probe = gap.early_probe or max(o.t, 1)
             if o.endpoint == "snapshot" and not gap.first_snapshot:
                 gap.first_snapshot = o.t
                 self._too_early(world, o.t)
@@ -124,17 +124,27 @@ class GapMonitor(Monitor):
         read = gap.opened if gap.behind_cover else instance.read_by(gap.partition, gap.offset)
         if read is None:
             return None
-        return max(read, gap.opened, gap.progress) + instance.timeout_ns
+        return self._runs_out(instance, gap, max(read, gap.opened))
+
+    def _runs_out(self, instance: Instance, gap: Gap, begun: int) -> int:
+        """When a timer runs out that was begun then, and anew whenever part of the hole was filled before it ran out."""
+        margin = int(self.bench.margin_ms(instance) * NS_PER_MS)
+        for t in gap.progress:
+            if t <= begun + instance.timeout_ns + margin:
+                begun = max(begun, t)
+        return begun + instance.timeout_ns
 
     def _late(self, stream: Stream, gap: Gap, t: int) -> None:
         instance, world = stream.world.instance, stream.world
         if not instance.resync_enforced or stream.derailed or instance.disturbed_since(gap.opened_sent):
             return
+        if gap.equal:
+            return  # a probe before the timeout has told that nothing is missing
         kept_coming = gap.later_arrivals > gap.opened + instance.timeout_ns // 4
         due = self._due(instance, gap)
         margin = self.bench.margin_ms(instance)
         if due is None:  # not known when it was read: a probe that is on time all the same is on time
-            due = max(gap.opened, gap.progress) + instance.timeout_ns
+            due = self._runs_out(instance, gap, gap.opened)
             if (t - due) / NS_PER_MS > margin:
                 return
         late_ms = (t - due) / NS_PER_MS
@@ -170,7 +180,9 @@ class GapMonitor(Monitor):
         instance = world.instance
         if not instance.resync_enforced:
             return
-        gaps = [s.gap for s in world.gapped() if s.gap is not None]
+        gaps = [s.gap for s in world.gapped() if s.gap is not None and not s.gap.equal]
+        if not gaps:
+            return  # at an equal hash it may have gone on: then it fetches outside gaps
         if any(gap.behind_cover for gap in gaps) or any(s.suspended for s in world.streams.values()):
             return  # a resync is under way already
         if any(gap.buffered > LONG_BUFFER for gap in gaps):

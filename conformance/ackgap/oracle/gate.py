@@ -1,8 +1,23 @@
 """GATE: when the order gate must be closed, and when it must be open."""
 
 from ackgap.history import GateSeen
-from ackgap.oracle.facts import World, held_by_gap
+from ackgap.oracle.facts import Stream, World, held_by_gap, opened_by_hand
 from ackgap.oracle.monitor import Claim, Monitor, Situation
+
+
+def gap_read(o: GateSeen, stream: Stream) -> bool:
+    """Whether the Gateway had read what opened the gap of a stream when its gate was asked."""
+    gap, world = stream.gap, stream.world
+    return gap is not None and not gap.equal and world.settled_upto >= gap.opened and world.settled <= o.t_sent
+
+
+def _override_in_gap(s: Situation) -> bool:
+    return s.stream.gap is not None and s.stream.gap.unsequenced > 0
+
+
+def _override_read(s: Situation) -> bool:
+    """Whether the Gateway had read the last unsequenced event when its gate was asked."""
+    return s.world.settled_upto >= s.world.unsequenced_seen and s.world.settled <= s.t
 
 
 def _on_snapshot(s: Situation) -> bool:
@@ -30,8 +45,8 @@ class GateMonitor(Monitor):
     group = "GATE"
     premature = (Claim(80, "GATE-01", lambda s: s.event is not None and s.event.message.phase == "unfreeze"),)
     gate_open = (
-        Claim(20, "GATE-07", lambda s: s.gap_read and s.stream.gap is not None and s.stream.gap.unsequenced > 0),
-        Claim(21, "GATE-07", lambda s: not s.gap_read and held_by_gap(s.world)),
+        Claim(20, "GATE-07", lambda s: s.gap_read and _override_read(s) and _override_in_gap(s)),
+        Claim(21, "GATE-07", lambda s: not s.gap_read and _override_read(s) and held_by_gap(s.world)),
         Claim(75, "GATE-06", lambda s: not s.gap_read and _on_snapshot(s)),
         Claim(80, "GATE-05", lambda s: not s.gap_read and _mixed(s)),
         Claim(90, "GATE-03", lambda s: not s.gap_read and s.stream.freeze_acked),
@@ -42,11 +57,14 @@ class GateMonitor(Monitor):
     )
 
     def on_gate(self, o: GateSeen, world: World) -> None:
-        """GATE-02: nothing of the stream was ever applied."""
+        """GATE-02: nothing of the stream was ever applied. Once a gap was read, that is what closes the gate."""
         stream = world.streams.get(o.run_id)
-        untouched = stream is None or (stream.frontier == 0 and stream.gap is None)
-        if not untouched or o.state == "unknown" or (world.unsequenced and stream is None):
+        if o.state == "unknown" or opened_by_hand(world):
             return
+        if stream is not None and (stream.frontier > 0 or stream.derailed or gap_read(o, stream)):
+            return
+        if stream is not None and stream.gap is not None and world.instance.restarted:
+            return  # FLT-02
         if o.state == "closed":
             self.bench.exercised("GATE-02", world)
         else:

@@ -40,9 +40,9 @@ class MsgMonitor(Monitor):
         if world is None:
             self._mangled_world(o, ack, instance)
             return
-        if ack.sequence is None and not world.claims:
-            return
-        claim = world.claims.get((ack.run_id or "", ack.sequence if ack.sequence is not None else 0))
+        if ack.sequence is None:
+            return  # it names no event: MSG-01
+        claim = world.claims.get((ack.run_id or "", ack.sequence))
         if claim is not None and not claim.lenient:
             self.bench.convict(
                 "MSG-04", world, f"sequence {ack.sequence} was ACKed, but its message is invalid: {claim.why}"
@@ -118,7 +118,8 @@ class MsgMonitor(Monitor):
         return (
             event.message.optional == "version"
             and sequence <= stream.contiguous
-            and not stream.covers
+            and (stream.run_id, sequence) not in stream.world.stray_acks  # judged already
+            and not any(cover.sequence >= sequence for cover in stream.covers)
             and not stream.derailed
         )
 

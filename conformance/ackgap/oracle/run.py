@@ -1,5 +1,6 @@
 """RUN: streams are told apart by world and run."""
 
+from ackgap.oracle.facts import Stream
 from ackgap.oracle.monitor import Claim, Monitor, Situation
 
 
@@ -22,9 +23,22 @@ def _filled_elsewhere(s: Situation) -> bool:
 
 
 def _older_run_spoke(s: Situation) -> bool:
+    """Whether the Gateway has read an event of an older run, new or repeated, since this one began."""
     return any(
-        other.number < s.stream.number and other.last_arrival > s.stream.began for other in s.world.streams.values()
+        other.number < s.stream.number
+        and other.last_arrival > s.stream.began
+        and _read_since(other, s.stream.began, s.world.settled_upto)
+        for other in s.world.streams.values()
     )
+
+
+def _read_since(other: Stream, began: int, settled: int) -> bool:
+    for sequence, event in other.events.items():
+        if event.t > began and (event.t <= settled or sequence in other.acked):
+            return True
+        if any(began < t <= settled for t, _, _ in event.copies):
+            return True
+    return False
 
 
 class RunMonitor(Monitor):

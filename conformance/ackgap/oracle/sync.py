@@ -151,12 +151,14 @@ class SyncMonitor(Monitor):
         known = [s for s in world.gapped() if not s.derailed]  # what has gone past a gap knows of none
         gapped = [s.gap for s in known if s.gap is not None]
         if not gapped:
-            if any(s.suspended and s.mended is not None and s.mended.answers for s in world.streams.values()):
+            if any(_may_still_wait(s) for s in world.streams.values()):
                 self.bench.exercised("SYNC-01", world)
             return
         if any(
-            "diverged" in g.answers or "equal" in g.answers or "failed" in g.answers or g.behind_cover for g in gapped
-        ):
+            "diverged" in g.answers or "equal" in g.answers or g.behind_cover
+            or world.probed >= g.opened_sent  # it may read what opens the gap before that is confirmed
+            for g in gapped
+        ):  # fmt: skip
             self.bench.exercised("SYNC-01", world)
             return
         since = o.t - int(self.bench.margin_ms(world.instance) * NS_PER_MS)
@@ -263,6 +265,14 @@ def _note_fetch(world: World, t: int) -> None:
         gap = stream.gap or stream.mended
         if gap is not None and gap.diverged:
             gap.fetched = gap.fetched or t
+
+
+def _may_still_wait(stream: Stream) -> bool:
+    """Whether a stream that a resync may have helped over its gap may be in it all the same."""
+    mended = stream.mended
+    if mended is None or mended.filled or not mended.answers:
+        return False
+    return stream.suspended and stream.highest_acked < mended.missing
 
 
 def _path(s: Situation) -> bool:

@@ -53,11 +53,14 @@ def disagreements(streaming, naive):
         if known and not known & broken and not overtaken:
             found.append(f"{r}: convicted, but its words are not broken")
     derailed = convicted & EARLY
+    doubted = {r for r, v in streaming.items() if v == "inconclusive"}
     for r in sorted(broken - convicted):
-        if streaming.get(r) == "inconclusive":
+        if relatives(r) & doubted:
             continue
-        explained = convicted & {"ACK-02", "ACK-03"} and r in MISSING  # it was ACKed, too early or too late
-        explained = explained or (r == "GATE-04" and convicted & MISSING)  # what lacks an ACK need not open
+        explained = convicted & (STRAY | {"ACK-03"}) and r in MISSING  # it was ACKed, too early or too late
+        explained = explained or (
+            r in {"GATE-04", "GATE-06"} and convicted & MISSING
+        )  # what lacks an ACK need not open
         if not derailed and not explained and not relatives(r) & convicted:
             found.append(f"{r}: broken, but nothing was convicted for it")
     if convicted or broken:

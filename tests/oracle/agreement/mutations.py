@@ -291,7 +291,19 @@ def request_repeated(dice, history):
 @mutation
 def delivery_lost(dice, history):
     place = some(dice, history, Delivered)
-    return None if place is None else history[:place] + history[place + 1 :]
+    if place is None or any(same_event(o, history[place]) for o in history[place + 1 :]):
+        return None  # the repeat would come behind what its first copy had brought about
+    return history[:place] + history[place + 1 :]
+
+
+def same_event(o, other):
+    """Whether two records deliver the same sequence of the same stream."""
+    try:
+        _, one = body_of(other)
+        _, two = body_of(o) if isinstance(o, Delivered) else (None, {})
+        return all(one[name] == two[name] for name in ("world_id", "run_id", "sequence"))
+    except (ValueError, TypeError, KeyError):
+        return False
 
 
 @mutation

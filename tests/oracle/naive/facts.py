@@ -26,6 +26,7 @@ from ackgap.history import (
     ScenarioBegan,
     ScenarioEnded,
     Settled,
+    TargetChanged,
 )
 
 MS = 1_000_000
@@ -162,6 +163,8 @@ class Facts:
     faults: list = field(default_factory=list)  # (place, FaultChanged)
     worlds: dict = field(default_factory=dict)  # world -> scenario
     ends: dict = field(default_factory=dict)  # scenario -> (place, t)
+    relay_late: int = 0  # how much later than its ACK an event shows on the relay
+    watched: int = 0  # when the last record was made
     length: int = 0
 
     def settled(self, arrival, before):
@@ -195,11 +198,14 @@ def gather(history):
         if facts is None:
             continue
         facts.length = place + 1
+        if not (isinstance(o, TargetChanged) and o.state == "stopped"):
+            facts.watched = max(facts.watched, o.t)
         match o:
             case Calibrated():
                 facts.margin = max(facts.margin, int((o.round_trip_max_ms + o.settle_ms) * MS))
                 facts.trip = max(facts.trip, int(o.round_trip_max_ms * MS))
                 facts.settle = max(facts.settle, int(o.settle_ms * MS))
+                facts.relay_late = max(facts.relay_late, int(o.relay_ms * MS))
             case ScenarioBegan():
                 facts.worlds.update((w, o.scenario) for w in o.worlds)
             case ScenarioEnded():

@@ -34,7 +34,7 @@ def free(entries):
 def closed_in_a_gap(case):
     for s, place, g in asked(case):
         opening = s.gap_since(place)
-        if opening and case.facts.settled(opening.behind, place):
+        if opening and case.was_read(opening, place):
             yield BAD if g.state == "open" else OK
 
 
@@ -43,7 +43,7 @@ def unknown_is_closed(case):
     known_streams = {(s.world, s.run): s for s in case.streams}
     for place, g in case.facts.gates:
         s = known_streams.get((g.world_id, g.run_id))
-        if case.unsequenced(g.world_id, place) or g.state == "unknown":
+        if case.by_hand(g.world_id, place) or g.state == "unknown":
             continue
         if s is None or s.standings(place) == {(0, frozenset(), None)}:
             yield BAD if g.state == "open" else OK
@@ -52,8 +52,8 @@ def unknown_is_closed(case):
 @rule("GATE-03")
 def closed_by_freeze(case):
     for s, place, g in asked(case):
-        frozen = any(a.place < place and a.sequence in s.firsts and s.firsts[a.sequence].held for a in s.acks)
-        if not frozen or case.unsequenced(s.world, place):
+        frozen = any(a.held and (ack := s.first_ack(n)) and ack.place < place for n, a in s.firsts.items())
+        if not frozen or case.by_hand(s.world, place):
             continue
         if all(shut(e) for _, e in known(s, place)):
             yield BAD if g.state == "open" else OK
@@ -63,7 +63,7 @@ def closed_by_freeze(case):
 def any_held_entry_closes(case):
     for s, place, g in asked(case):
         gap = s.gap_since(place)
-        if case.unsequenced(s.world, place) or (gap and case.facts.settled(gap.behind, place)):
+        if case.by_hand(s.world, place) or (gap and case.was_read(gap, place)):
             continue
         possible = [e for _, e in known(s, place)]
         if all(shut(e) for e in possible) and any(
@@ -77,6 +77,9 @@ def opens_after_the_last_unfreeze(case):
     for s, place, g in asked(case):
         top = max(s.received(place), default=0)
         if not top or case.unsequenced(s.world, place) or any(q[0] < place and q[1] >= top for q in s.snapshots):
+            continue
+        below = max([q[1] for q in s.snapshots if q[0] < place], default=0)
+        if not all(n in s.received(place) for n in range(below + 1, top + 1)):
             continue
         if s.most(place) != top or s.in_gap(place) or case.refused(s, top) or newer(case, s, place):
             continue
@@ -102,7 +105,10 @@ SLOW = 1_500_000_000  # a gate may stay closed longer than needed; this long (ns
 
 def quiet_since(case, s, place):
     """When something happened to a stream last before a place."""
-    things = [*s.acks, *s.frames, *s.arrivals, *(x for x in case.facts.answers if x.world == s.world)]
+    taken = {q[0] for q in s.snapshots if q[1] >= s.acked_before(q[0])}
+    first = {f.sequence: f for f in reversed(s.frames)}  # what is said again changes nothing
+    acks = [ack for n in s.firsts if (ack := s.first_ack(n))]
+    things = [*acks, *first.values(), *s.arrivals, *(x for x in case.facts.answers if x.place in taken)]
     settles = [x.t for p, x in case.facts.settles if p < place and x.world_id == s.world]
     return max([x.t for x in things if x.place < place] + settles)
 
@@ -132,9 +138,11 @@ def as_the_snapshot_says(case):
         if not had_to and s.acked_before(place) < served[-1][1]:
             continue
         possible = [e for p, e in known(s, place) if p == served[-1][1]]
-        if all(held(e) for e in possible):
+        if all(shut(e) for e in possible):
             yield BAD if g.state == "open" else OK
-        elif all(free(e) for e in possible):
+        elif all(free(e) for e in possible) and all(
+            case.facts.settled(a, place) for o in case.of(s.world) for a in o.arrivals if a.place < place
+        ):
             yield from opened(case, s, place, g)
 
 
@@ -142,7 +150,7 @@ def as_the_snapshot_says(case):
 def no_override_opens_in_a_gap(case):
     for s, place, g in asked(case):
         opening = s.gap_since(place)
-        if opening is None or not case.facts.settled(opening.behind, place):
+        if opening is None or not case.was_read(opening, place):
             continue
         if any(
             a.place > opening.place and not a.held and case.facts.settled(a, place)
@@ -167,9 +175,10 @@ def older_runs_change_nothing(case):
             for a in o.arrivals
             if begun < a.place < place and (case.facts.settled(a, place) or acked(o, a, place))
         ]
-        if older and not case.unsequenced(s.world, place) and not s.in_gap(place):
+        gap = s.gap_since(place)
+        if older and not case.by_hand(s.world, place) and not (gap and case.was_read(gap, place)):
             possible = [e for _, e in known(s, place)]
-            if all(held(e) for e in possible):
+            if all(shut(e) for e in possible):
                 yield BAD if g.state == "open" else OK
             elif all(free(e) for e in possible):
                 yield OK
@@ -199,9 +208,16 @@ def a_duplicate_changes_nothing(case):
             for f in s.frames:
                 if f.place < a.place or f.sequence != a.sequence:
                     continue
-                newer = any(o.place < f.place and o.sequence > f.sequence for o in s.frames)
-                if newer or (effect(a.body) != effect(first.body) and f.body == a.body):
+                again = any(o.place < f.place and o.sequence == f.sequence for o in s.frames)
+                newer = again and any(o.place < f.place and o.sequence > f.sequence for o in s.frames)
+                if newer or (effect(a.body) != effect(first.body) and effect(f.body) == effect(a.body)):
                     yield BAD
+
+    for s, place, g in asked(case):
+        again = [a for a in s.arrivals if a.place < place and s.is_duplicate_of_applied(a) and not a.held]
+        told = any(applied(s, a.sequence) and effect(a.body) != effect(s.firsts[a.sequence].body) for a in again)
+        if told and g.state == "open" and not case.by_hand(s.world, place) and all(shut(e) for _, e in known(s, place)):
+            yield BAD
 
 
 @rule("DUP-02")

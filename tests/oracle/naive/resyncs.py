@@ -4,9 +4,13 @@ from tests.oracle.naive.gaps import outlived
 from tests.oracle.naive.rules import BAD, OK, rule
 
 
-def probed_since(case, world, begin, end):
-    """Whether a probe of the world was answered, well or not, between two places."""
-    return any(a.endpoint == "state_hash" and a.world == world and begin < a.place < end for a in case.facts.answers)
+def probed_since(case, world, opening, end):
+    """Whether a probe of the world was answered, well or not, between a gap and a place. A Gateway may read what opens
+    the gap as soon as it is sent."""
+    return any(
+        a.endpoint == "state_hash" and a.world == world and a.place < end and (a.place > opening.place or a.t >= opening.t_sent)
+        for a in case.facts.answers
+    )  # fmt: skip
 
 
 @rule("SYNC-01")
@@ -20,7 +24,9 @@ def probe_before_fetch(case):
             openings = [o for o in s.gap_openings if o.place < place]
             if not openings or not s.may_wait(place):
                 continue
-            if probed_since(case, s.world, openings[-1].place, place):
+            behind = {q[0] for q in s.snapshots}  # a snapshot that is not enough may be asked for again
+            begun = next((o for o in reversed(openings) if o.place not in behind), openings[0])
+            if probed_since(case, s.world, begun, place):
                 yield OK
             elif s.in_gap(place) and not case.polls:
                 yield BAD
@@ -29,18 +35,23 @@ def probe_before_fetch(case):
 @rule("SYNC-02")
 def fetch_when_hashes_differ(case):
     for s, opening, _ in outlived(case):
+        differing = False
         for place, answered in s.probes:
             t = case.answered_at(place)
             timed_out = t >= opening.t_sent + case.timeout
             if s.gap_since(place) is not opening or not timed_out or answered in s.local_hashes(place):
                 continue
+            if differing:
+                break  # a snapshot was fetched on the first one, or that was told
+            differing = True
             fetches = [
                 r.t for p, r in case.facts.requests if p > place and r.endpoint == "snapshot" and r.world_id == s.world
             ]
             limit = t + case.facts.margin + 2_000_000_000
+            end, ended = case.facts.end_of(s.world)
             if fetches and fetches[0] <= limit:
                 yield OK
-            elif not fetches and s.gap_end(opening) == case.facts.length and case.facts.end_of(s.world)[1] > limit:
+            elif not any(f <= ended for f in fetches) and s.gap_since(end) is opening and ended > limit:
                 yield BAD
 
 

@@ -11,7 +11,9 @@ from tests.oracle.naive.facts import Facts, validator, whole
 
 
 def flags(body):
-    return bool(body.get("active")), bool(body.get("freeze")) or bool(body.get("drain"))
+    """(whether it is active, whether it is held); what a freeze that freezes nothing means is open, so it is neither."""
+    held = bool(body.get("freeze")) or bool(body.get("drain"))
+    return bool(body.get("active")) and (held or body.get("phase") != "freeze"), held
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +56,8 @@ class Stream:
         return [
             f
             for f in self.facts.frames
-            if (f.world, f.run) == (self.world, self.run)
+            if f.place > self.arrivals[0].place
+            and (f.world, f.run) == (self.world, self.run)
             and f.sequence is not None
             and f.body.get("requires_ack") is not False
         ]
@@ -112,6 +115,34 @@ class Stream:
             found.append((place, whole(a.document["sequence"]), entries, a.document["state_hash"], firm))
         return sorted(found, key=lambda q: q[0])
 
+    @functools.cached_property
+    def skips(self):
+        """(place, sequence): equal hashes in a gap, and the last event of the hole that they allow to skip."""
+        found = []
+        for place, told in self.probes:
+            low = self.acked_before(place)
+            for standing in self.standings(place):
+                if self.facts.started.resync_enforced and standing[2] == told and standing[0] >= low:
+                    found += [(place, to[0]) for to in self._beyond(standing, self.received(place))]
+        return found
+
+    def _beyond(self, standing, received):
+        """Where a Gateway may stand that goes on at an equal hash: what follows directly is applied, and the hole behind
+        it skipped. Empty if there is no hole."""
+        while standing[0] + 1 in received:
+            standing = self._applied(standing)
+        position, entries, local = standing
+        ahead = [n for n in received if n > position]
+        return [(min(ahead) - 1, entries, local)] if ahead else []
+
+    def may_be_skipped(self, sequence, place=None, t=-1):
+        """Whether an event may be covered by a snapshot or lie in a hole that an equal hash lets a Gateway skip, before
+        a place or up to a time, or ever: then it need not be applied."""
+        leaves = [(q[0], q[1]) for q in self.snapshots if q[1] >= self.acked_before(q[0])]
+        leaves += [(when, last) for when, last in self.skips if sequence not in self.received(when)]
+        times = {x.place: x.t for x in self.facts.answers}
+        return any(last >= sequence and (place is None or when < place or times[when] <= t) for when, last in leaves)
+
     def covers(self, sequence):
         """Whether a snapshot that was not older than what was ACKed reaches an event."""
         return any(q[1] >= sequence and q[1] >= self.acked_before(q[0]) for q in self.snapshots)
@@ -151,7 +182,7 @@ class Stream:
         enforced = self.facts.started.resync_enforced
         received: set = set()
         found = {(0, frozenset(), None)}
-        for when, kind, what in sorted(happenings, key=lambda h: h[0]):
+        for when, kind, what in sorted(happenings, key=lambda h: (h[0], h[1] == "snapshot")):
             if when >= place:
                 break
             beyond = max(received, default=0)
@@ -166,10 +197,9 @@ class Stream:
                 if any(low <= position <= sequence for position, *_ in found):
                     found.add((sequence, entries, state_hash))
             elif gapped:
-                for position, entries, local in sorted(found, key=repr):
-                    ahead = [n for n in received if n > position]
-                    if local == what and ahead and min(ahead) > position + 1:
-                        found.add((min(ahead) - 1, entries, local))
+                low = self.acked_before(when)
+                equal = [standing for standing in found if standing[2] == what and standing[0] >= low]
+                found.update(to for standing in equal for to in self._beyond(standing, received))
             self._spread(found, received)
         return frozenset(found)
 
@@ -177,16 +207,21 @@ class Stream:
         """Apply in order whatever follows directly."""
         todo = list(found)
         while todo:
-            position, entries, local = todo.pop()
-            if position + 1 not in received:
+            standing = todo.pop()
+            if standing[0] + 1 not in received:
                 continue
-            body = self.firsts[position + 1].body
-            entry = (body.get("strategy_id"), body.get("side"))
-            kept = frozenset(e for e in entries if e[0] != entry)
-            after = (position + 1, kept | {(entry, flags(body))}, body.get("state_hash") or local)
+            after = self._applied(standing)
             if after not in found:
                 found.add(after)
                 todo.append(after)
+
+    def _applied(self, standing):
+        """The standing after the next event."""
+        position, entries, local = standing
+        body = self.firsts[position + 1].body
+        entry = (body.get("strategy_id"), body.get("side"))
+        kept = frozenset(e for e in entries if e[0] != entry)
+        return position + 1, kept | {(entry, flags(body))}, body.get("state_hash") or local
 
     def local_hashes(self, place):
         """What the local hash can be at a place, all ACKs heeded."""
