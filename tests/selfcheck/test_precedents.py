@@ -194,7 +194,7 @@ class Answers:
 
 
 def rehearsed(core, *asked):
-    calls: list = [("build", (), {}, None)]
+    calls: list = [("build", (), {}, None, ())]
     noted = Noted(core, calls)
     for name, *given in asked:
         method = getattr(noted, name, None)
@@ -219,6 +219,32 @@ def test_a_core_that_answers_alike_is_like_the_reference():
 )
 def test_a_core_that_answers_otherwise_in_any_way_is_not(other):
     assert not rehearsed(Answers(), ("next_timer",), ("gate", "w", "r"), ("closing", 3)).like(other)
+
+
+class LooksAtTheClock(Answers):
+    """A core that asks for the time of day so many times in a call."""
+
+    wall_clock = None
+
+    def __init__(self, looks=1):
+        super().__init__()
+        self.looks = looks
+
+    def next_timer(self):
+        return sum(self.wall_clock() for _ in range(self.looks))
+
+
+def test_the_wall_clock_shows_a_core_again_what_it_showed_the_reference():
+    calls: list = [("build", (), {}, None, ())]
+    noted = Noted(LooksAtTheClock(), calls)
+    shown = iter([70, 30])
+    noted.wall_clock = lambda: next(shown)
+    assert [noted.next_timer(), noted.next_timer()] == [70, 30]
+    rehearsal = Rehearsal(head=(), calls=tuple(calls), outcome=None)
+    assert rehearsal.like(LooksAtTheClock)
+    assert not rehearsal.like(lambda: LooksAtTheClock(looks=2))
+    assert not rehearsal.like(lambda: LooksAtTheClock(looks=0))
+    assert not rehearsal.like(lambda: Answers(timer=70))
 
 
 def test_a_core_that_lacks_a_hint_which_the_reference_takes_is_not_like_it():
