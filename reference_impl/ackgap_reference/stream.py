@@ -12,7 +12,7 @@ leaves the state as it is. Times are ns of one monotonic clock.
 
 import random
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields
 from enum import Enum, auto
 from types import MappingProxyType
 from typing import Any
@@ -193,6 +193,17 @@ Outcome = tuple[State, list[Effect]]
 Handler = Callable[[State, Any, int, Rules, random.Random], Outcome]
 
 
+FIELDS = tuple(f.name for f in fields(State))
+
+
+def but(state: State, **changes: Any) -> State:
+    """A state that differs in these: what `dataclasses.replace` gives, at a fraction of its cost, since every event asks for it."""
+    made = object.__new__(State)
+    for name in FIELDS:
+        object.__setattr__(made, name, changes[name] if name in changes else getattr(state, name))
+    return made
+
+
 def step(state: State, given: Input, now: int, rules: Rules, dice: random.Random) -> Outcome:
     """One transition. A pair outside the table changes nothing."""
     handler = TRANSITIONS.get((state.phase, type(given)))
@@ -213,7 +224,7 @@ def _arrive(state: State, given: Arrived, now: int, rules: Rules, dice: random.R
     next_one = event.sequence == state.applied + 1
     if len(state.buffer) >= rules.buffer_limit and not (next_one and state.unacked is None):
         return _overflow(state, now, rules)
-    state = replace(state, buffer=MappingProxyType({**state.buffer, event.sequence: event}))
+    state = but(state, buffer=MappingProxyType({**state.buffer, event.sequence: event}))
     return _advance(state, now, rules)
 
 
@@ -230,7 +241,7 @@ def _overflow(state: State, now: int, rules: Rules) -> Outcome:
     phase = Phase.GAPPED if state.phase is Phase.FOLLOWING else state.phase
     if state.phase is Phase.FOLLOWING and rules.enforced:
         deadline = now
-    return replace(state, overflowed=True, phase=phase, deadline=deadline), [Count("overflow")]
+    return but(state, overflowed=True, phase=phase, deadline=deadline), [Count("overflow")]
 
 
 def _advance(state: State, now: int, rules: Rules) -> Outcome:
@@ -238,11 +249,11 @@ def _advance(state: State, now: int, rules: Rules) -> Outcome:
     effects: list[Effect] = []
     if state.unacked is None and state.to_ack:
         covered = state.to_ack[0]
-        return replace(state, unacked=covered, to_ack=state.to_ack[1:]), [Acknowledge(covered)]
+        return but(state, unacked=covered, to_ack=state.to_ack[1:]), [Acknowledge(covered)]
     if state.unacked is None and (event := state.buffer.get(state.applied + 1)) is not None:
         rest = {s: e for s, e in state.buffer.items() if s != event.sequence}
         key = (event.entry.strategy_id, event.entry.side)
-        state = replace(
+        state = but(
             state,
             applied=event.sequence,
             state_hash=event.state_hash if event.state_hash is not None else state.state_hash,
@@ -253,12 +264,12 @@ def _advance(state: State, now: int, rules: Rules) -> Outcome:
         effects += [Apply(event), Acknowledge(event)]
     missing = _hole(state)
     if missing and not state.in_gap:
-        state = replace(
+        state = but(
             state, phase=Phase.GAPPED, deadline=now + rules.gap_timeout, timed_out=False, attempts=0, probed_hash=None
         )
         effects.append(Count("gap"))
     elif not missing and state.in_gap and not state.overflowed:
-        state = replace(state, phase=Phase.FOLLOWING, deadline=None, timed_out=False, attempts=0, probed_hash=None)
+        state = but(state, phase=Phase.FOLLOWING, deadline=None, timed_out=False, attempts=0, probed_hash=None)
     return state, effects
 
 
@@ -280,7 +291,7 @@ def _acked(state: State, given: AckConfirmed, now: int, rules: Rules, dice: rand
     if state.unacked is None:
         return state, []
     done = Done(state.unacked.sequence)
-    state, effects = _advance(replace(state, unacked=None, ack_failures=0, retry_at=None), now, rules)
+    state, effects = _advance(but(state, unacked=None, ack_failures=0, retry_at=None), now, rules)
     return state, [Count("acked"), done, *effects]
 
 
@@ -290,7 +301,7 @@ def _ack_failed(state: State, given: AckFailed, now: int, rules: Rules, dice: ra
         return state, []
     failures = state.ack_failures + 1
     pause = min(rules.ack_retry * 2 ** min(failures - 1, 10), rules.backoff_most)
-    return replace(state, ack_failures=failures, retry_at=now + pause), [Count("ack_failed")]
+    return but(state, ack_failures=failures, retry_at=now + pause), [Count("ack_failed")]
 
 
 # --- timers --------------------------------------------------------------------------------------------------------
@@ -299,7 +310,7 @@ def _ack_failed(state: State, given: AckFailed, now: int, rules: Rules, dice: ra
 def _retry_ack(state: State, now: int) -> Outcome | None:
     if state.retry_at is None or state.retry_at > now or state.unacked is None:
         return None
-    return replace(state, retry_at=None), [Acknowledge(state.unacked)]
+    return but(state, retry_at=None), [Acknowledge(state.unacked)]
 
 
 def _timer(state: State, given: TimerRanOut, now: int, rules: Rules, dice: random.Random) -> Outcome:
@@ -313,9 +324,9 @@ def _gap_timer(state: State, given: TimerRanOut, now: int, rules: Rules, dice: r
     if state.deadline is None or state.deadline > now:
         return state, effects
     if not rules.enforced:
-        return replace(state, deadline=None, timed_out=True), [*effects, Count("timeout")]
+        return but(state, deadline=None, timed_out=True), [*effects, Count("timeout")]
     counted: list[Effect] = [] if state.timed_out else [Count("timeout")]
-    state = replace(state, phase=Phase.PROBING, deadline=None, timed_out=True)
+    state = but(state, phase=Phase.PROBING, deadline=None, timed_out=True)
     return state, [*effects, *counted, Probe()]
 
 
@@ -324,7 +335,7 @@ def _gap_timer(state: State, given: TimerRanOut, now: int, rules: Rules, dice: r
 
 def _hash(state: State, given: HashAnswered, now: int, rules: Rules, dice: random.Random) -> Outcome:
     """Fetch in any case: an equal hash does not tell which sequences it covers (RFC 5 step 3)."""
-    return replace(state, phase=Phase.FETCHING, probed_hash=given.state_hash), [Fetch()]
+    return but(state, phase=Phase.FETCHING, probed_hash=given.state_hash), [Fetch()]
 
 
 def _snapshot(state: State, given: SnapshotAnswered, now: int, rules: Rules, dice: random.Random) -> Outcome:
@@ -333,7 +344,7 @@ def _snapshot(state: State, given: SnapshotAnswered, now: int, rules: Rules, dic
     if why or given.sequence is None:
         return _failed(state, ResyncFailed(why), now, rules, dice)
     covered = sorted(s for s in state.buffer if s <= given.sequence)
-    state = replace(
+    state = but(
         state,
         phase=Phase.FOLLOWING,
         applied=given.sequence,
@@ -370,7 +381,7 @@ def _failed(state: State, given: ResyncFailed, now: int, rules: Rules, dice: ran
     """Nothing changes but the time of the next attempt (RFC 6 Q3: stay frozen)."""
     pause = min(rules.backoff_first * 2 ** min(state.attempts, 10), rules.backoff_most)
     pause = int(pause * dice.uniform(1.0, 1.3))
-    state = replace(state, phase=Phase.BACKING_OFF, deadline=now + pause, attempts=state.attempts + 1, probed_hash=None)
+    state = but(state, phase=Phase.BACKING_OFF, deadline=now + pause, attempts=state.attempts + 1, probed_hash=None)
     return state, [Count("resync", given.why or "failed")]
 
 
