@@ -117,6 +117,7 @@ class Gateway:
         self.read_upto: dict[int, int] = {}  # next offset by partition
         self.owned: frozenset[int] | None = None  # partitions assigned to this member; None where nobody assigns any
         self.catching_up = False
+        self.behind: dict[Key, int] = {}  # streams that had events in hand then, and up to which sequence
         self.noting = False  # whether somebody keeps what has changed
         self.changed: set[Key] = set()  # since whoever keeps it has cleared these
         self.changed_worlds: set[str] = set()
@@ -205,8 +206,13 @@ class Gateway:
             self._forget(key)
 
     def caught_up(self) -> None:
-        """Everything that was in the log when the partitions were assigned has been read."""
+        """Everything that was in the log when the partitions were assigned has been read.
+
+        A stream that still has some of it in hand, waiting for ACKs, stays closed until that is applied: an unfreeze may
+        stand before a freeze there.
+        """
         self.catching_up = False
+        self.behind = {key: in_hand(state) for key, state in self.states.items() if state.buffer}
 
     # --- questions ---------------------------------------------------------------------------------------------
 
@@ -355,6 +361,7 @@ class Gateway:
     def _forget(self, key: Key) -> None:
         self.states.pop(key, None)
         self.homes.pop(key, None)
+        self.behind.pop(key, None)
         self._note(key)
 
     def _note(self, key: Key) -> None:
@@ -364,6 +371,8 @@ class Gateway:
     def _elsewhere(self, key: Key) -> tuple[str, str] | None:
         """Why what is known of a stream says nothing about its gate at this moment."""
         if self.catching_up:
+            return "closed", "catching_up"
+        if self.behind and self.states[key].applied < self.behind.get(key, 0):
             return "closed", "catching_up"
         if self.owned is not None and self.homes.get(key, -1) not in self.owned:
             return "closed", "not_assigned"
@@ -377,6 +386,14 @@ def build(*, gap_timeout_ms: int, resync_enforced: bool, seed: int, constants: C
     """A fresh core for one setting; see `ackgap.target.core.CoreFactory`. `constants` may be those of another contract."""
     rules = Rules(gap_timeout=gap_timeout_ms * NS_PER_MS, enforced=resync_enforced)
     return Gateway(rules=rules, seed=seed, constants=constants or load().constants)
+
+
+def in_hand(state: State) -> int:
+    """The last sequence that a stream can apply without another event; what it has applied already if there is none."""
+    last = state.applied
+    while last + 1 in state.buffer:
+        last += 1
+    return last
 
 
 def _string(value: Any) -> str | None:

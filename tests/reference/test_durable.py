@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ackgap.scenario.emission import StreamPlan
+from ackgap.scenario.emission import StreamPlan, encode
 from ackgap_reference.gateway import PublishAck, build
 from ackgap_reference.service.state import StateStore
 from tests.reference.running import KIND, running
@@ -250,6 +250,28 @@ def test_without_a_state_file_committed_offsets_lead_to_a_resync():
         assert {planned.endpoint for planned in it.asked} == {"state_hash", "snapshot"}
 
     durable_test(body)
+
+
+def test_what_was_read_but_waits_for_acks_keeps_its_gate_closed():
+    core = build(gap_timeout_ms=3000, resync_enforced=True, seed=1)
+    core.assigned({0: 0})
+    effects = []
+    for sequence, verb in enumerate(("freeze", "unfreeze", "freeze", "unfreeze"), start=1):
+        if sequence == 4:
+            core.caught_up()
+        plan = StreamPlan(alias="", world_id="w", run_id="r", first=sequence, plan=((verb, "a", "long"),), form="flat")
+        effects += core.record(partition=0, offset=sequence, key=b"w", value=encode(plan.body(sequence), "flat"), now=0)
+    seen = []
+    while acks := [effect for effect in effects if isinstance(effect, PublishAck)]:
+        gate = core.gate("w", "r")
+        seen.append((gate["applied_sequence"], gate["state"], gate["reason"]))
+        effects = core.ack_confirmed(acks[0].token, 0)
+    assert seen == [
+        (1, "closed", "catching_up"),
+        (2, "closed", "catching_up"),
+        (3, "closed", "freeze"),
+        (4, "open", "none"),
+    ]
 
 
 @pytest.mark.parametrize("kept", [True, False], ids=["state file", "log replay"])
