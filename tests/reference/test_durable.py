@@ -270,7 +270,7 @@ def test_what_was_read_but_waits_for_acks_keeps_its_gate_closed():
         (1, "closed", "catching_up"),
         (2, "closed", "catching_up"),
         (3, "closed", "freeze"),
-        (4, "open", "none"),
+        (4, "open", ""),
     ]
 
 
