@@ -73,8 +73,9 @@ class Tape:
     def hash(self):
         return f"h-{sorted(self.state.items())}"
 
-    def rest(self):
-        self.now += 300
+    def rest(self, after_ms=300):
+        """The tester has read everything; it looks away `after_ms` after the last event, later where it has waited in vain."""
+        self.now += after_ms
         self.say(Settled, world_id=self.world, upto=int(self.now * MS), proof="barrier")
 
     def read(

@@ -9,6 +9,7 @@ from ackgap.oracle.ws_http import odd
 from ackgap.oracle.ws_state import interleaved
 
 PROMPT_MS = 300.0  # after its first event an ACK is late
+STILL_MS = 1000.0  # without a new event for this long a run has stopped
 SPARE_MS = 600.0  # how much longer an apply may take without ACKs than the slowest with them, beside twice that
 
 
@@ -33,6 +34,9 @@ def completion(bench: WorldBench, world: World) -> None:
         if not whole:
             seen = len(run.events) if run is not None else 0
             said = f"the apply was accepted (status {ask.status}) and {_left(seen)}"
+            if _under_way(world, run):
+                bench.doubt("WS-33", world, f"{said}; but more came until the end of the scenario", about=[ask])
+                continue
             bench.convict("WS-35" if odd(world) else "WS-33", world, said, about=[ask])
 
 
@@ -42,6 +46,12 @@ def _acked_at_once(bench: WorldBench, world: World, run: Run) -> bool:
     if first is None:
         return False
     return (first - run.began) / NS_PER_MS - bench.stalled_ms(run.began, first) < PROMPT_MS
+
+
+def _under_way(world: World, run: Run | None) -> bool:
+    """Whether events of a run came until a moment before the tester looked away."""
+    looked = max(world.settled, default=0)
+    return run is not None and bool(run.events) and run.ended > looked - STILL_MS * NS_PER_MS
 
 
 def _left(seen: int) -> str:
@@ -54,6 +64,9 @@ def _unacked(bench: WorldBench, world: World, ask: ApplyAsked, run: Run, *, whol
     about = [ask, run.events[run.last].seen, *(a for a in world.acks if a.run_id == run.run_id)][:6]
     if not whole:
         said = f"no ACK was sent, and run {run.run_id!r} stopped after event {run.last}: entries stay frozen"
+        if _under_way(world, run):
+            bench.doubt("WS-03", world, f"{said}; but more came until the end of the scenario", about=about)
+            return
         bench.convict("WS-03", world, said, about=about)
         return
     usual = max(

@@ -54,11 +54,18 @@ class WorldBench:
         still = self.stalled_ms(begin, end)
         if still > max(50.0, margin_ms / 2):
             said = f"{message}; but the tester itself stood still for {still:.0f} ms meanwhile"
-            self.ledger.doubt(
-                requirement, self._evidence(world, said, about, tier=tier, margin_ms=margin_ms, proof="none")
-            )
+            self.doubt(requirement, world, said, about=about, tier=tier, margin_ms=margin_ms)
         else:
             self.convict(requirement, world, message, about=about, tier=tier, margin_ms=margin_ms)
+
+    def doubt(
+        self, requirement: str, world: World, message: str, *, about: Iterable[Observation] = (), tier: str = "topic",
+        margin_ms: float | None = None,
+    ) -> None:  # fmt: skip
+        """Record what may be a violation, but can be explained otherwise."""
+        if self.observable(requirement):
+            evidence = self._evidence(world, message, about, tier=tier, margin_ms=margin_ms, proof="none")
+            self.ledger.doubt(requirement, evidence)
 
     def stalled_ms(self, begin: int, end: int) -> float:
         """How long the tester stood still in a span."""

@@ -192,17 +192,34 @@ class World:
         return any(settled >= t for settled in self.settled)
 
     def rests(self) -> Iterator[tuple[int, int]]:
-        """Spans in which nothing was going on: from a rest to the next apply, event, abort or stop."""
+        """Spans in which nothing was going on: from a rest to the next apply, event, abort or stop.
+
+        Where a run that was under way goes on after the tester has waited in vain for its end, nothing was at rest.
+        """
         ends = sorted(
             [a.t_sent for a in self.asks] + [a.t_sent for a in self.aborts] + [e.t for e in self.events]
             + [begin for begin, _ in self.stops]
         )  # fmt: skip
         for place, begin in enumerate(self.settled):
+            if self.goes_on(begin):
+                continue
             later = self.settled[place + 1] if place + 1 < len(self.settled) else None
             end = next((t for t in ends if t > begin), None)
             if later is not None and (end is None or later < end):
                 end = later
             yield begin, end if end is not None else begin + (1 << 62)
+
+    def goes_on(self, t: int) -> bool:
+        """Whether a run that was asked for before `t` had further events afterwards, with no stop or abort to explain them."""
+        causes = [begin for begin, _ in self.stops] + [a.t_sent for a in self.aborts]
+        for run in self.runs.values():
+            more = min((e.t for e in run.events.values() if e.t > t), default=None)
+            if more is None or any(t < cause <= more for cause in causes):
+                continue
+            ask = self.ask_of(run)
+            if (ask.t_sent if ask is not None else run.began) <= t:
+                return True
+        return False
 
     def at_rest(self, answer: Answer) -> bool:
         """Whether nothing was going on while it was asked for and answered."""

@@ -14,6 +14,7 @@ from ackgap.target.applying import Watch
 from ackgap.target.spec import TargetError
 
 PATIENCE_S = 6.0  # how long an apply may take, at least
+PER_ENTRY_S = 0.1
 TRIPS = 6  # and how many times longer than the calibrating one
 GIVEN_UP_S = 1.2  # without a new event a run that was to fail, or was cut off by a restart, has ended as it is
 FORGOTTEN_S = 2.5
@@ -164,8 +165,9 @@ class WorldPlayer:
 
     @property
     def bound_s(self) -> float:
-        """How long an apply may take."""
-        return max(PATIENCE_S, TRIPS * self.instance.trip_ms / 1000)
+        """How long an apply may take: longer, the more entries the scenario names at once."""
+        largest = max((a.entries for a in self.scenario.applies), default=0)
+        return max(PATIENCE_S, TRIPS * self.instance.trip_ms / 1000) + largest * PER_ENTRY_S
 
     async def _wait(self, wait: Wait) -> None:
         if wait.ms:
