@@ -135,3 +135,9 @@ async def running(folder, **env):
         await it.stop(signal.SIGKILL)
         await it.session.close()
         await it.bus.close()
+
+
+def in_order(*, entries=("alpha/long", "beta/short")):
+    """What `Running.told` says of an apply of these entries that went well."""
+    events = [(phase, entry) for phase in ("freeze", "unfreeze") for entry in entries]
+    return [(n, phase, entry) for n, (phase, entry) in enumerate(events, 1)]

@@ -1,43 +1,11 @@
 """The reference WorldService as a process on a real broker."""
 
-import asyncio
-import contextlib
 import json
-import resource
-import signal
 
-import aiohttp
 import pytest
-import schemathesis
-from hypothesis import HealthCheck, given, settings
 
-from ackgap.contract import load, schemas_dir
-from tests.worldservice.running import KIND, Running, running
-
-
-@pytest.fixture(scope="module")
-def runner():
-    with asyncio.Runner() as it:
-        yield it
-
-
-@pytest.fixture(scope="module")
-def service(runner, tmp_path_factory):
-    """One service for all tests of this file; each uses worlds of its own."""
-    around = running(tmp_path_factory.mktemp("worldservice"), ACK_LATE_MS="150")
-    it = runner.run(around.__aenter__())
-    yield it
-    runner.run(around.__aexit__(None, None, None))
-
-
-@pytest.fixture
-def world(request):
-    return f"{request.node.name} a/b %2F 世界"
-
-
-def told(*, entries=("alpha/long", "beta/short")):
-    events = [(phase, entry) for phase in ("freeze", "unfreeze") for entry in entries]
-    return [(n, phase, entry) for n, (phase, entry) in enumerate(events, 1)]
+from ackgap.contract import load
+from tests.worldservice.running import in_order
 
 
 def test_an_apply_is_told_on_the_topic_in_both_phases_and_completes_without_any_ack(runner, service, world):
@@ -50,7 +18,7 @@ def test_an_apply_is_told_on_the_topic_in_both_phases_and_completes_without_any_
         assert (ended["state"], ended["emitted"], ended["published"]) == ("completed", 4, 4)
         assert ended["acks"]["received"] == 0
         await service.until(lambda: len(service.values(world)) == 4)
-        assert service.told(world) == told()
+        assert service.told(world) == in_order()
         for value in service.values(world):
             load().validator("activation-updated-envelope").validate(json.loads(value))
         load().validator("apply-status").validate(ended)
@@ -144,7 +112,7 @@ def test_one_apply_per_world_at_a_time_and_the_same_request_is_not_done_again(ru
         await service.ended(world, "r2")
         assert (await service.apply(world, **slow))[0] == 200
         assert (await service.apply(world, weight=0.1))[0] == 409
-        assert service.told(world) == told()
+        assert service.told(world) == in_order()
 
     runner.run(body())
 
@@ -210,7 +178,7 @@ def test_a_manual_hold_is_unsequenced_and_outlives_the_apply(runner, service, wo
         probe = (await service.ask("GET", world, "activation/state_hash"))[1]
         assert service.bodies(world)[-1]["state_hash"] == probe["state_hash"] != snapshot["state_hash"]
         assert service.bodies(world)[-1]["weight"] == 0.1
-        assert service.told(world) == told()
+        assert service.told(world) == in_order()
 
     runner.run(body())
 
@@ -252,222 +220,5 @@ def test_acks_are_counted_by_run_and_the_late_and_missing_ones_are_told(runner, 
         assert grown['activation_ack_total{result="repeated"}'] == 1
         assert grown['activation_ack_total{result="unknown"}'] == 2
         assert not [name for name in after if "r1" in name or world in name]
-
-    runner.run(body())
-
-
-@pytest.mark.parametrize(
-    ("method", "path", "status"),
-    [
-        ("GET", "/worlds/nobody/activation", 404),
-        ("GET", "/worlds/nobody/activation/state_hash", 404),
-        ("GET", "/worlds/nobody/activation?strategy_id=a&side=long", 404),
-        ("GET", "/worlds/nobody/activation?side=long", 400),
-        ("GET", "/worlds/nobody/apply/r1", 404),
-        ("GET", "/worlds/nobody/apply", 405),
-        ("PUT", "/worlds/nobody/activation", 405),
-        ("GET", "/worlds//activation", 404),
-        ("GET", "/worlds/a/b/activation", 404),
-        ("GET", "/elsewhere", 404),
-        ("POST", "/health", 405),
-    ],
-)
-def test_errors_are_told_as_problem_details(runner, service, method, path, status):
-    async def body():
-        from yarl import URL
-
-        async with service.session.request(method, URL(service.url + path, encoded=True)) as response:
-            assert response.status == status
-            assert response.content_type == "application/problem+json"
-            problem = await response.json(content_type=None)
-        load().validator("problem").validate(problem)
-        assert problem["status"] == status
-        if status == 405:
-            assert response.headers["Allow"]
-
-    runner.run(body())
-
-
-ENTRY = {"strategy_id": "a", "side": "long"}
-
-
-@pytest.mark.parametrize(
-    ("text", "said"),
-    [
-        ("{", "not JSON"),
-        ("[]", "expected a JSON object"),
-        ("[" * 100_000, "not JSON"),
-        ('{"entries": NaN}', "not JSON"),
-        (json.dumps({}), "/entries"),
-        (json.dumps({"entries": [{"strategy_id": "a"}]}), "/entries/0/side"),
-        (json.dumps({"entries": [ENTRY, ENTRY]}), "stands twice"),
-        (json.dumps({"entries": [{**ENTRY, "wieght": 1}]}), "/entries/0/wieght: unknown"),
-        (json.dumps({"entries": [{**ENTRY, "weight": True}]}), "/entries/0/weight"),
-        (json.dumps({"entries": [{**ENTRY, "weight": 1.01}]}), "/entries/0/weight"),
-        (json.dumps({"entries": [{**ENTRY, "strategy_id": "\ud800"}]}), "no Unicode text"),
-        (json.dumps({"entries": [ENTRY], "run_id": ""}), "/run_id"),
-        (json.dumps({"entries": [ENTRY], "mode": "stop"}), "/mode"),
-        (json.dumps({"entries": [ENTRY], "rehearse": {"fail": "thaw"}}), "/rehearse/fail"),
-        (json.dumps({"entries": [{**ENTRY, "strategy_id": str(n)} for n in range(201)]}), "1 to 200"),
-    ],
-)
-def test_a_bad_apply_is_refused_by_field_and_changes_nothing(runner, service, text, said):
-    async def body():
-        async with service.session.post(service.url + "/worlds/untouched/apply", data=text) as response:
-            problem = await response.json(content_type=None)
-        assert response.status == 400
-        assert said in problem["detail"]
-        assert (await service.ask("GET", "untouched", "activation"))[0] == 404
-
-    runner.run(body())
-
-
-def test_bodies_are_bounded_whether_their_length_is_told_or_not(runner, service):
-    async def parts():
-        for _ in range(100):
-            yield b" " * 10_000
-
-    async def body():
-        for data in (b" " * 1_000_000, parts()):
-            async with service.session.post(service.url + "/worlds/big/apply", data=data) as response:
-                assert response.status == 413
-        assert (await service.ask("GET", "big", "activation"))[0] == 404
-
-    runner.run(body())
-
-
-def test_a_generated_run_id_is_told(runner, service, world):
-    async def body():
-        _, document, _ = await service.ask("POST", world, "apply", {"entries": [ENTRY], "mode": "drain"})
-        ended = await service.ended(world, document["run_id"])
-        await service.until(lambda: len(service.values(world)) == 2)
-        assert ended["state"] == "completed"
-        assert [(b["freeze"], b["drain"]) for b in service.bodies(world)] == [(False, True), (False, False)]
-
-    runner.run(body())
-
-
-OPENAPI = schemathesis.openapi.from_path(schemas_dir() / "openapi.yaml")
-OPERATIONS = [found.ok() for found in OPENAPI.get_all_operations()]
-CHECKS = schemathesis.checks.CHECKS.get_by_names(
-    [
-        "not_a_server_error",
-        "status_code_conformance",
-        "content_type_conformance",
-        "response_schema_conformance",
-        "negative_data_rejection",
-    ]
-)
-
-
-MODES = [(o, schemathesis.GenerationMode.POSITIVE) for o in OPERATIONS]
-MODES += [(o, schemathesis.GenerationMode.NEGATIVE) for o in OPERATIONS if o.method == "post"]
-
-
-@pytest.mark.parametrize(("operation", "mode"), MODES, ids=lambda it: getattr(it, "label", None) or it.value)
-def test_the_service_keeps_what_its_openapi_file_says(service, operation, mode):
-    @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
-    @given(case=operation.as_strategy(generation_mode=mode))
-    def check(case):
-        case.call_and_validate(base_url=service.url, checks=CHECKS)
-
-    check()
-
-
-def test_a_restart_goes_on_where_it_was_and_publishes_nothing_twice_with_other_content(runner, tmp_path):
-    async def body():
-        async with running(tmp_path) as it:
-            await it.apply("w", rehearse={"switch_ms": 500})
-            await it.until(lambda: len(it.values("w")) == 2)
-            await it.ack("w", "r1", 1)
-
-            async def received():
-                return (await it.status("w"))["acks"]["received"]
-
-            assert await it.eventually(received, 1) == 1
-            before = await it.status("w")
-            snapshot = (await it.ask("GET", "w", "activation"))[1]
-            await it.stop(signal.SIGKILL)
-            await it.start(REHEARSALS="false")
-            assert await it.status("w") == before
-            assert (await it.ask("GET", "w", "activation"))[1] == snapshot
-            assert (await it.ended("w"))["state"] == "completed"
-            await it.until(lambda: len({b["sequence"] for b in it.bodies("w")}) == 4)
-            assert len(set(it.values("w"))) == 4
-            assert it.told("w") == told()
-            assert (await it.metrics())['apply_total{result="completed"}'] == 1
-            assert await it.stop() == 0
-
-    runner.run(body())
-
-
-def test_a_disk_that_is_full_ends_the_service_which_then_goes_on_from_what_was_written(runner, tmp_path):
-    def small_disk():
-        resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000))
-
-    async def body():
-        async with running(tmp_path) as it:
-            await it.stop()
-            await it.start(before=small_disk)
-            promised = []
-            with contextlib.suppress(aiohttp.ClientError):
-                for n in range(500):
-                    assert (await it.apply("w", f"r{n}", weight=n / 500))[0] == 202
-                    promised.append(f"r{n}")
-                    await it.ended("w", f"r{n}")
-            assert await asyncio.wait_for(it.process.wait(), 15) == 74
-            assert "cannot be written" in (await it.process.stderr.read()).decode()
-            await it.start()
-            for run in promised[-3:]:
-                ended = await it.ended("w", run)
-                assert (ended["state"], ended["published"]) == ("completed", 4)
-            await it.until(lambda: {(run, n) for run in promised for n in range(1, 5)} <= places(it))
-            assert len({v for v in it.values("w")}) == len(places(it))
-
-    def places(it):
-        return {(b["run_id"], b["sequence"]) for b in it.bodies("w")}
-
-    runner.run(body())
-
-
-def test_the_database_belongs_to_one_process_and_a_bad_one_is_refused(runner, tmp_path):
-    async def body():
-        async with running(tmp_path) as it:
-            second = Running(tmp_path)
-            second.bus, second.session = it.bus, it.session
-            with pytest.raises(AssertionError, match="another process has it open"):
-                await second.start()
-            assert await second.stop() == 2
-            (tmp_path / "other.db").write_text("not a database at all, just some text that is long enough")
-            with pytest.raises(AssertionError, match="file is not a database"):
-                await second.start(DATABASE=str(tmp_path / "other.db"))
-            with pytest.raises(AssertionError, match="ACK_LATE_MS is 'soon'; expected a whole number"):
-                await second.start(ACK_LATE_MS="soon")
-
-    runner.run(body())
-
-
-@pytest.mark.skipif(KIND != "embedded", reason="needs the embedded broker's faults")
-def test_a_broker_that_takes_no_freeze_in_time_leads_to_a_rollback_without_a_hole(runner, tmp_path):
-    async def body():
-        async with running(tmp_path, FREEZE_TIMEOUT_MS="300") as it:
-            await it.apply("w", "r0")
-            await it.ended("w", "r0")
-            await it.bus.control({"do": "fault", "keys": [0], "topic": "activation", "error": 29, "count": -1})
-            await it.apply("w", weight=0.9)
-
-            async def state():
-                return (await it.status("w"))["state"]
-
-            assert await it.eventually(state, "rolling_back") == "rolling_back"
-            await it.bus.control({"do": "clear"})
-            ended = await it.ended("w", seconds=30)
-            assert (ended["state"], ended["failure"]) == (
-                "rolled_back",
-                "the bus did not take the freeze events in time",
-            )
-            await it.until(lambda: len(it.bodies("w", "r1")) == 2)
-            assert it.told("w", "r1") == [(1, "freeze", "alpha/long"), (2, "unfreeze", "alpha/long")]
-            assert it.bodies("w")[-1]["weight"] == 0.5
 
     runner.run(body())
