@@ -7,7 +7,8 @@ import pytest
 from ackgap.contract import ContractError, load
 from ackgap.explore.crew import Core, laboratory
 from ackgap.explore.exhaustive import Visited, restored
-from ackgap.explore.sameness import EPOCH, same_place
+from ackgap.explore.sameness import EPOCH, JudgeError, same_place
+from ackgap.explore.schedule import Arrival, Schedule, StreamShape
 from ackgap.explore.scope import SCOPES, Scope, roots
 from ackgap.explore.search import Order, search
 from ackgap.explore.wide import Round, play_round
@@ -148,3 +149,11 @@ def test_a_core_that_cannot_be_read_is_never_the_same():
     import threading
 
     assert same_place(_Silent(threading.Lock()), [], now=EPOCH, marker="m", timeout_ns=1) is None
+
+
+def test_a_judge_that_cannot_tell_what_it_knows_is_no_fault_of_the_core(monkeypatch):
+    monkeypatch.setattr("ackgap.explore.sameness.of_world", lambda *_, **__: 1 / 0)
+    shape = StreamShape(alias="a", world="w", run="r", plan=("freeze a/long",), first=1)
+    schedule = Schedule(enforced=True, streams=(shape,), moves=(Arrival(stream="a", number=1, how="", joined=False),))
+    with pytest.raises(JudgeError, match="what the judge knows cannot be told"):
+        laboratory(Core(name="reference", python="ackgap_reference.gateway:build"), 1).examine(schedule, compare=True)

@@ -36,13 +36,22 @@ def same_place(core: Any, worlds: list[World], *, now: int, marker: str, timeout
     """
     decides = getattr(core, "decides_by", None)
     held = decides() if callable(decides) else core
+    reading = _Reading(now=now, marker=marker)
     try:
-        reading = _Reading(now=now, marker=marker)
         mine = reading.text(held)
+    except (UnreadableError, RecursionError):
+        return None
+    try:
         facts = [reading.text(of_world(world, now=now, half_timeout=timeout_ns // 2)) for world in worlds]
     except (UnreadableError, RecursionError):
         return None
+    except Exception as problem:
+        raise JudgeError(f"what the judge knows cannot be told: {problem!r}") from problem
     return hashlib.blake2b(f"{mine}|{'|'.join(facts)}".encode("utf-8", "surrogatepass"), digest_size=12).digest()
+
+
+class JudgeError(Exception):
+    """The judge itself failed: a fault of the kit, whatever the core did."""
 
 
 class _Reading:

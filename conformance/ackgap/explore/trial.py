@@ -9,7 +9,7 @@ from typing import Any
 
 from ackgap.contract import Contract
 from ackgap.explore.coverage import Cell, Watcher
-from ackgap.explore.sameness import EPOCH, same_place
+from ackgap.explore.sameness import EPOCH, JudgeError, same_place
 from ackgap.explore.schedule import Schedule, written
 from ackgap.harness.virtual import VirtualRun
 from ackgap.history import FaultChanged, Observation
@@ -132,10 +132,6 @@ class _Measured(VirtualRun):
         if self.setting.name not in self.known:
             self.known[self.setting.name] = super()._measured()
         return self.known[self.setting.name]
-
-
-class JudgeError(Exception):
-    """The judge itself failed: a fault of the kit, whatever the core did."""
 
 
 class HangsError(Exception):
