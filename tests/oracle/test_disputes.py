@@ -341,3 +341,13 @@ def test_what_a_snapshot_may_have_covered_hides_nothing_of_what_comes_above_it()
 def test_a_failed_fetch_is_no_probe():
     course = in_gap().ask("snapshot").answer("snapshot", {}, status=503).ask("snapshot")
     assert course.convicted() == {"SYNC-01"}
+
+
+def test_a_fetch_may_be_for_the_gap_of_another_run_at_an_equal_hash():
+    course = Course().deliver(1, "old").apply(1, run="old").deliver(3, "old").settle().wait(3000)
+    course.probe("hold1").snapshot(1, "hold1", run="old")
+    course.deliver(2, "new").settle().wait(500).probe("hold1").snapshot(1, "hold1", run="old")
+    assert "GAP-05" not in course.convicted()
+    alone = Course().deliver(1, "old").apply(1, run="old").settle().deliver(2, "new").settle().wait(500)
+    alone.probe("x").snapshot(2, "x", run="new")
+    assert "GAP-05" in alone.convicted()

@@ -180,9 +180,9 @@ class GapMonitor(Monitor):
         instance = world.instance
         if not instance.resync_enforced:
             return
-        gaps = [s.gap for s in world.gapped() if s.gap is not None and not s.gap.equal]
-        if not gaps:
-            return  # at an equal hash it may have gone on: then it fetches outside gaps
+        gaps = [s.gap for s in world.gapped() if s.gap is not None]
+        if any(gap.equal for gap in gaps):
+            return  # at an equal hash it may have gone on, or wait: then it asks outside this gap, or for that one
         if any(gap.behind_cover for gap in gaps) or any(s.suspended for s in world.streams.values()):
             return  # a resync is under way already
         if any(gap.buffered > LONG_BUFFER for gap in gaps):
