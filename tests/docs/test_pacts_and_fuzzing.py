@@ -21,7 +21,7 @@ SHOWN = [text for kind, text in BLOCKS if kind == "text"]
 
 def test_its_commands_say_what_it_shows(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert len(CALLS) == 3
+    assert len(CALLS) == 4
     for text in CALLS:
         command, _, output = text.partition("\n")
         done = CliRunner().invoke(cli, command.removeprefix("$ ackgap ").split())

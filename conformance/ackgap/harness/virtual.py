@@ -55,7 +55,6 @@ from ackgap.target.core import CoreFactory, Effect, GatewayCore
 
 MS = 1_000_000
 KEPT_BODY = 65536
-WALL_BEGAN = 1_767_225_600 * 1000 * MS  # the wall clock at the start of every run: 2026-01-01
 TAIL_MS = 1000  # after its end a scenario is followed for this long: what a target owes may come late
 
 
@@ -133,6 +132,7 @@ class PlayedCore:
         self.instance = run.setting.name
         self.now = run.now
         self.calls = 0
+        self.surroundings = VirtualFaults(self)
         self.core: GatewayCore = self._new_core()
         self.service = ScriptedWorldService(run.constants)
         self.queue: list[tuple[int, int, Callable[[], None]]] = []
@@ -150,26 +150,18 @@ class PlayedCore:
         self.deadline = 0
         self.resume_at: int | None = None
         self.awaited: Any = None
-        self.settle_upto: dict[str, int] = {}
-        self.done = False
-        self.surroundings = VirtualFaults(self)
+        self.settle_upto, self.done = dict[str, int](), False
 
     def renew_core(self) -> None:
         """The core was ended and is started again: it has nothing but what the log gives it."""
         self.core = self._new_core()
 
     def _new_core(self) -> GatewayCore:
-        run = self.run_
-        core = run.factory(
-            gap_timeout_ms=run.setting.gap_timeout_ms, resync_enforced=run.setting.resync_enforced, seed=run.seed
-        )
+        timeout_ms, enforced = self.run_.setting.gap_timeout_ms, self.run_.setting.resync_enforced
+        core = self.run_.factory(gap_timeout_ms=timeout_ms, resync_enforced=enforced, seed=self.run_.seed)
         if hasattr(core, "wall_clock"):
-            core.wall_clock = self._wall_clock
+            core.wall_clock = self.surroundings.wall_clock
         return core
-
-    def _wall_clock(self) -> int:
-        """The time of day, ns since 1970, as the host of the core shows it."""
-        return WALL_BEGAN + self.now + self.surroundings.stepped_ns()
 
     # --- driving -----------------------------------------------------------------------------------------------
 
@@ -410,12 +402,10 @@ class PlayedCore:
     def _relay(self, effect: Any) -> None:
         if "relay" not in self.run_.tiers:
             return
-        frame = effect.frame
+        frame, name = effect.frame, self.instance
 
         def seen() -> None:
-            self.see(
-                FrameSeen(t=self.now, instance=self.instance, world_id=world_of(frame), client="main", value=frame)
-            )
+            self.see(FrameSeen(t=self.now, instance=name, world_id=world_of(frame), client="main", value=frame))
 
         self.later(self.late.relay, seen)
 
@@ -425,7 +415,7 @@ class PlayedCore:
 
     def _received(self, token: int, path: str, life: int) -> None:
         planned = self.service.plan("GET", path)
-        self._counted(planned, answered=False)
+        self.requests.note((planned.world_id, planned.endpoint, False), self.now)
         self.see(
             RequestSeen(
                 t=self.now, instance=self.instance, request=planned.request, world_id=planned.world_id,
@@ -436,7 +426,7 @@ class PlayedCore:
         self.later(delay, lambda: self._answered(token, planned, life))
 
     def _answered(self, token: int, planned: PlannedAnswer, life: int) -> None:
-        self._counted(planned, answered=True)
+        self.requests.note((planned.world_id, planned.endpoint, True), self.now)
         self.see(
             AnswerSent(
                 t=self.now, instance=self.instance, request=planned.request, world_id=planned.world_id,
@@ -449,10 +439,6 @@ class PlayedCore:
         else:
             told = lambda: self.core.http_answered(token, planned.status, planned.body, self.now)  # noqa: E731
         self.surroundings.tell(told, life)
-
-    def _counted(self, planned: PlannedAnswer, *, answered: bool) -> None:
-        key = (planned.world_id, planned.endpoint, answered)
-        self.requests.note(key, self.now)
 
     def later(self, delay_ms: float, call: Callable[[], None]) -> None:
         """Let something happen after so many ms of virtual time."""

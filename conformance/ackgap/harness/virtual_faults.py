@@ -17,6 +17,7 @@ LATE_MS = 400
 DOWN = ("gateway_killed", "gateway_terminated", "gateway_wiped")
 CUT_OFF = ("broker_down", "broker_hung", "broker_paused", "broker_killed")
 DEAF = (*CUT_OFF, "group_rebalanced")  # nothing is read meanwhile
+WALL_BEGAN = 1_767_225_600 * 1000 * NS_PER_MS  # the wall clock at the start of every run: 2026-01-01
 
 
 class VirtualFaults:
@@ -40,11 +41,11 @@ class VirtualFaults:
         """Whether the core can be asked anything."""
         return not self._any(*DOWN, "gateway_stopped")
 
-    def stepped_ns(self) -> int:
-        """By how much the wall clock is away from the time that has passed; asked by a core that looks at it."""
+    def wall_clock(self) -> int:
+        """The time of day, ns since 1970, as the host of the core shows it."""
         step = self.active.get("clock_stepped")
         self._feel("clock_stepped")
-        return (step.ms or 0) * NS_PER_MS if step is not None else 0
+        return WALL_BEGAN + self.played.now + ((step.ms or 0) * NS_PER_MS if step is not None else 0)
 
     def next_timer(self) -> int | None:
         """The core's next timer, if it lives and runs."""

@@ -23,7 +23,7 @@ GARBAGE = (
 LASTS_MS = 1500  # how long a fault lasts at most behind the deliveries that it hurts
 # A rebalance takes as long as the session of a member, and the broker itself belongs to all: too much for rounds that many
 # share.
-SPARED = ("group_rebalanced", "broker_paused", "broker_killed")
+SPARED = ("group_rebalanced", "broker_paused", "broker_killed", "clock_stepped")
 
 Mapping = dict[str, Any]
 
