@@ -8,7 +8,7 @@ import yaml
 from click.testing import CliRunner
 
 from ackgap.cli import cli
-from ackgap.commands.initialising import STARTS
+from ackgap.commands.initialising import starts
 from ackgap.contract import load
 from ackgap.target import descriptor
 
@@ -17,7 +17,7 @@ def init(*arguments):
     return CliRunner().invoke(cli, ["init", *map(str, arguments)])
 
 
-@pytest.mark.parametrize("way", STARTS)
+@pytest.mark.parametrize("way", starts("gateway"))
 def test_what_it_writes_loads_and_is_short(tmp_path, way):
     (tmp_path / "Dockerfile").write_text("FROM scratch\n")
     file = tmp_path / "gateway.yaml"

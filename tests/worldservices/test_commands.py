@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from ackgap.cli import cli
-from ackgap.commands.initialising import WORLDSERVICE_STARTS
+from ackgap.commands.initialising import starts
 from ackgap.contract import load
 from ackgap.scenario import worldservice
 from ackgap.target import descriptor
@@ -110,7 +110,7 @@ def test_doctor_tells_what_is_wrong_and_what_to_do(mode, name, found, to_do, tmp
 # --- init --------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("way", WORLDSERVICE_STARTS)
+@pytest.mark.parametrize("way", starts("worldservice"))
 def test_init_writes_a_descriptor_that_loads(way, tmp_path):
     (tmp_path / "Dockerfile").write_text("FROM scratch\n")
     file = tmp_path / "worldservice.yaml"

@@ -49,7 +49,7 @@ def differ(  # noqa: PLR0917  (click passes every option)
             fail(error)
     compared = compare(reference, other)
     if shape == "json":
-        print(json.dumps({"target": other.target, **asdict(compared)}, indent=1, ensure_ascii=False))
+        print(json.dumps({"target": other.target, **asdict(compared)}, indent=1))
     else:
         _print(compared, other, quiet=quiet)
     sys.exit(int(Exit.DOES_NOT_HOLD if compared.beyond else Exit.HOLDS if compared.answers else Exit.INCONCLUSIVE))

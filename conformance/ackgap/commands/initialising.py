@@ -22,30 +22,6 @@ ENV = """\
     GAP_TIMEOUT_MS: "{settings.gap_timeout_ms}"
     RESYNC_ENFORCED: "{settings.resync_enforced}"
 """
-READY = '  ready: {http: "http://{host}:{port.http}/health"}   # or log: REGEX, or tcp: http; without it the first ACK shows it\n'
-STARTS = {
-    "command": f"""\
-  command: [./gateway]               # program and arguments; started here, once per setting, without a shell
-{ENV}    PORT: "{{port.http}}"              # a free port of this machine
-{READY}""",
-    "image": f"""\
-  image: acme/gateway:1.0            # run by a container engine, next to a real Kafka (--bus container)
-{ENV}  ports: {{http: 8080}}                # what it listens on inside; published on 127.0.0.1 only
-{READY}""",
-    "build": f"""\
-  build: .                           # folder with a Dockerfile; the image is built first
-{ENV}  ports: {{http: 8080}}                # what it listens on inside; published on 127.0.0.1 only
-{READY}""",
-    "python": """\
-  python: gateway:build              # module:callable that builds a core without I/O; played in virtual time
-""",
-    "attach": """\
-  attach: true                       # it runs already; name its bus with --bus kafka://HOST:PORT
-  ports: {http: 8080}                # where it listens on this machine
-  worldservice: 127.0.0.1:8100       # the kit serves its WorldService here; point your Gateway to it
-  ready: {http: "http://{host}:{port.http}/health"}
-""",
-}
 ROLES = {"gateway": "Gateway", "worldservice": "WorldService"}
 OBSERVE = """\
 observe:                             # what it lets a tester see; leave out what it does not offer
@@ -67,26 +43,6 @@ WORLDSERVICE_ENV = """\
     ACTIVATION_TOPIC: "{bus.activation_topic}"
     ACK_TOPIC: "{bus.ack_topic}"
 """
-WORLDSERVICE_READY = '  ready: {http: "http://{host}:{port.http}/health"}   # or log: REGEX, or tcp: http\n'
-WORLDSERVICE_STARTS = {
-    "command": f"""\
-  command: [./worldservice]          # program and arguments; started here without a shell, and killed once to see what it keeps
-{WORLDSERVICE_ENV}    PORT: "{{port.http}}"              # a free port of this machine
-{WORLDSERVICE_READY}""",
-    "image": f"""\
-  image: acme/worldservice:1.0       # run by a container engine, next to a real Kafka (--bus container)
-{WORLDSERVICE_ENV}  ports: {{http: 8080}}                # what it listens on inside; published on 127.0.0.1 only
-{WORLDSERVICE_READY}""",
-    "build": f"""\
-  build: .                           # folder with a Dockerfile; the image is built first
-{WORLDSERVICE_ENV}  ports: {{http: 8080}}                # what it listens on inside; published on 127.0.0.1 only
-{WORLDSERVICE_READY}""",
-    "attach": """\
-  attach: true                       # it runs already; name its bus with --bus kafka://HOST:PORT
-  ports: {http: 8080}                # where it listens on this machine
-  ready: {http: "http://{host}:{port.http}/health"}
-""",
-}
 PROVIDES = """\
 worldservice:
   url: "http://{host}:{port.http}"   # the contract's paths are appended to it; leave it out and only the topic is judged
@@ -99,6 +55,32 @@ worldservice:
 """
 TOPICS = "topics: {activation: activation, ack: control.activation.ack}  # what it writes and reads\n"
 STEM = re.compile(r"[^A-Za-z0-9._-]+")
+READY = '  ready: {{http: "http://{{host}}:{{port.http}}/health"}}   # or log: REGEX, or tcp: http{more}\n'
+ATTACHED = """\
+  attach: true                       # it runs already; name its bus with --bus kafka://HOST:PORT
+  ports: {http: 8080}                # where it listens on this machine
+"""
+
+
+def starts(role: str) -> dict[str, str]:
+    """The part `start` of a descriptor for each way in which something of this role can be started."""
+    word, env = role, WORLDSERVICE_ENV if role == "worldservice" else ENV
+    often = "once per setting" if role == "gateway" else "and killed once to see what it keeps"
+    ready = READY.format(more="; without it the first ACK shows it" if role == "gateway" else "")
+    published = "  ports: {http: 8080}                # what it listens on inside; published on 127.0.0.1 only\n"
+    image = f"image: acme/{word}:1.0"
+    ways = {
+        "command": f"  {f'command: [./{word}]':<35}# program and arguments; started here without a shell, {often}\n{env}"
+        f'    PORT: "{{port.http}}"              # a free port of this machine\n{ready}',
+        "image": f"  {image:<35}# run by a container engine, next to a real Kafka (--bus container)\n{env}{published}{ready}",
+        "build": f"  {'build: .':<35}# folder with a Dockerfile; the image is built first\n{env}{published}{ready}",
+        "attach": f"{ATTACHED}{READY.format(more='')}",
+    }
+    if role == "worldservice":
+        return ways
+    served = "  worldservice: 127.0.0.1:8100       # the kit serves its WorldService here; point your Gateway to it\n"
+    core = "  python: gateway:build              # module:callable that builds a core without I/O; played in virtual time\n"
+    return ways | {"attach": f"{ATTACHED}{served}{READY.format(more='')}", "python": core}
 
 
 @click.command()
@@ -111,7 +93,12 @@ STEM = re.compile(r"[^A-Za-z0-9._-]+")
     help="What it is; a WorldService has no `python`.",
 )
 @click.option(
-    "--start", "way", type=click.Choice(list(STARTS)), default="command", show_default=True, help="How it is started."
+    "--start",
+    "way",
+    type=click.Choice(list(starts("gateway"))),
+    default="command",
+    show_default=True,
+    help="How it is started.",
 )
 @click.option("--name", default="", help="Name of it. Default: the folder that FILE is in.")
 @click.option("--force", is_flag=True, help="Replace FILE if it is there.")
@@ -131,8 +118,8 @@ def init(  # noqa: PLR0917  (click passes every option)
         _usage(
             f"--name {name!r}: expected letters, digits, `.`, `_` and `-`, 64 at most; write for instance acme-gateway"
         )
-    if role == "worldservice" and way not in WORLDSERVICE_STARTS:
-        _usage(f"--start {way}: a WorldService is started by {', '.join(WORLDSERVICE_STARTS)}; choose one of them")
+    if way not in starts(role):
+        _usage(f"--start {way}: a {ROLES[role]} is started by {', '.join(starts(role))}; choose one of them")
     text = commented(way, name or _usual_name(file), role)
     if str(file) == "-":
         print(text, end="")
@@ -166,10 +153,10 @@ def commented(way: str, name: str, role: str = "gateway") -> str:
         f'ackgap: 1\nname: {json.dumps(name)}\nversion: "1.0"\n'
     )
     if role == "worldservice":
-        start = "role: worldservice\nstart:\n" + WORLDSERVICE_STARTS[way]
+        start = "role: worldservice\nstart:\n" + starts(role)[way]
         return head + start + PROVIDES + (TOPICS if way == "attach" else "")
     head += "start:\n"
-    return head + STARTS[way] + ("" if way == "python" else OBSERVE) + (FIXED if way == "attach" else SETTINGS)
+    return head + starts(role)[way] + ("" if way == "python" else OBSERVE) + (FIXED if way == "attach" else SETTINGS)
 
 
 def _usual_name(file: Path) -> str:

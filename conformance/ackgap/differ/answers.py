@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from ackgap.harness.wire import body_of
+from ackgap.harness.wire import body_of, stream_of
 from ackgap.history import ApplyAsked, EventSeen, Exchanged, Observation, ScenarioBegan, bytes_of
 
 Name = tuple[str, ...]
@@ -58,13 +58,13 @@ def sides_of(history: Iterable[Observation], target: str) -> Side:
                 side, o, scenarios.get(o.world_id, ""), runs.setdefault(o.world_id, []), last.setdefault(o.world_id, {})
             )
         elif isinstance(o, Exchanged | ApplyAsked):
-            if isinstance(o, Exchanged) and o.status in BUSY:
-                continue  # asked again
             world = o.world_id
             scenario = scenarios.get(world) or scenarios.get(world.removesuffix("-never"), "")
             what = ("apply",) if isinstance(o, ApplyAsked) else (o.endpoint, o.strategy_id, o.side)
             place = (scenario, world, *what)
-            counted[place] += 1
+            before = side.answers.get((*place, str(counted[place])))
+            if before is None or not _busy(before.seen):
+                counted[place] += 1  # after a moment's 503 the same is asked again: the last answer counts
             side.answers[*place, str(counted[place])] = Answer(
                 request=_asked(o), shown=_shown(o), seen=o, last=dict(last.get(world, {}))
             )
@@ -80,14 +80,18 @@ def _publish(side: Side, o: EventSeen, scenario: str, runs: list[str], last: dic
         runs.append(run)
     found = side.published.setdefault((scenario, o.world_id, str(runs.index(run) + 1)), Published())
     found.keys.add(o.key)
-    sequence = body.get("sequence")
-    if isinstance(sequence, int | float) and sequence == int(sequence):
-        found.sequences.add(int(sequence))
-        last[run] = max(last.get(run, 0), int(sequence))
+    stream = stream_of(bytes_of(o.value, o.encoding))
+    if stream is not None:
+        found.sequences.add(stream[2])
+        last[run] = max(last.get(run, 0), stream[2])
     phase = str(body.get("phase"))
     if not found.phases or found.phases[-1] != phase:
         found.phases.append(phase)
     found.entries[phase, str(body.get("strategy_id")), str(body.get("side"))] = body
+
+
+def _busy(seen: Exchanged | ApplyAsked) -> bool:
+    return isinstance(seen, Exchanged) and seen.status in BUSY
 
 
 def _asked(o: Exchanged | ApplyAsked) -> str:

@@ -18,6 +18,7 @@ from ackgap.history import ApplyAsked, Exchanged
 TAG = re.compile(r'(W/)?"[\x21\x23-\x7e\x80-\xff]*"')
 TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)")
 NEVER_NAMED = "nothing"
+NEVER_ASKED = "not asked any more, since it had kept silent before"
 Level = Literal["beyond", "recommended"]
 Told = Mapping[str, Any]
 
@@ -58,7 +59,16 @@ def compare(reference: Side, target: Side) -> Compared:
         other = target.answers.get(name)
         mine = ours.told(answer)
         if other is None:
-            continue  # entries are asked for as they were seen; what was never published shows in the runs
+            if (
+                "entry" not in name
+            ):  # entries are asked for as they were seen; what was never published shows in the runs
+                found.differences.append(
+                    Difference(
+                        scenario=name[0], request=answer.request, what="answer", reference="an answer", target=NEVER_ASKED,
+                        both=(answer.shown, NEVER_ASKED), level="beyond",
+                    )
+                )  # fmt: skip
+            continue
         found.answers += 1
         for what, one, two in _unequal(mine, theirs.told(other)):
             found.differences.append(
