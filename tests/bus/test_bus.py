@@ -15,6 +15,7 @@ from confluent_kafka import Consumer, Producer
 
 from ackgap.broker import build
 from ackgap.bus import BusError, open_bus, partition_of
+from ackgap.bus.kafka import KafkaBus
 from ackgap.bus.opening import NO_BROKER
 from ackgap.bus.outage import answers, until_back
 from ackgap.bus.retiring import retire
@@ -283,3 +284,27 @@ def test_an_embedded_broker_without_a_log_on_disk_is_not_killed():
         await bus.produce(topic="t", partition=0, key=None, value=b"still there")
 
     on_bus("embedded", body)
+
+
+def test_a_new_topic_is_waited_for_until_the_broker_tells_of_it(monkeypatch):
+    """A broker confirms a topic and tells of it a moment later; one that never does is named."""
+    asked = []
+
+    class Telling:
+        async def partitions(self, topic):
+            asked.append(topic)
+            if len(asked) < 4 or topic == "never":
+                raise BusError(f"there is no topic {topic}")
+            return 1
+
+    async def created(*_):
+        return None
+
+    bus = KafkaBus("127.0.0.1:9")
+    bus.client = Telling()
+    monkeypatch.setattr(bus, "_create", created)
+    asyncio.run(bus.create_topic("fresh", 1))
+    assert asked == ["fresh"] * 4
+    monkeypatch.setattr("ackgap.bus.kafka.TOPIC_TIMEOUT_S", 0.2)
+    with pytest.raises(BusError, match="there is no topic never"):
+        asyncio.run(bus.create_topic("never", 1))
