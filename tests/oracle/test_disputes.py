@@ -270,33 +270,16 @@ def test_a_snapshot_excuses_no_missing_ack_where_there_was_no_gap():
     assert course.settle().wait(2000).settle().convicted() == {"ACK-01"}
 
 
+def fetched_for_another():
+    """A run has applied 1 and 2; another one has a gap and fetches a snapshot that says 3 of the first."""
+    course = Course().deliver(1).deliver(2).apply(1, 2).deliver(2, "other")
+    return course.settle().wait(3000).probe("hr3").snapshot(3, "hr3")
+
+
 def test_an_event_behind_a_snapshot_that_another_run_has_fetched_is_due_for_nobody():
     """The run without a gap was told of event 3, which it has not seen; whether it took that is its own business."""
-    course = (
-        Course()
-        .deliver(1)
-        .deliver(2)
-        .apply(1, 2)
-        .deliver(2, "other")
-        .settle()
-        .wait(3000)
-        .probe("hr3")
-        .snapshot(3, "hr3")
-    )
-    course.deliver(4)
-    assert course.settle().wait(2000).settle().convicted() == set()
-    course = (
-        Course()
-        .deliver(1)
-        .deliver(2)
-        .apply(1, 2)
-        .deliver(2, "other")
-        .settle()
-        .wait(3000)
-        .probe("hr3")
-        .snapshot(3, "hr3")
-    )
-    course.deliver(4).apply(4).deliver(5)
+    assert fetched_for_another().deliver(4).settle().wait(2000).settle().convicted() == set()
+    course = fetched_for_another().deliver(4).apply(4).deliver(5)
     assert course.settle().wait(2000).settle().convicted() == {"GAP-03"}
 
 
